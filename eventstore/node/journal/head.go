@@ -1,0 +1,140 @@
+package journal
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// tombstoneRevision is the revision of the event that ends a stream for good.
+const tombstoneRevision = math.MaxInt64
+
+// head is what the writer must know of a stream.
+type head struct {
+	id      uint64 // 0: never written to
+	last    int64  // last revision, -1: none
+	policy  policy
+	changed uint64 // position of the last event that changed this head
+}
+
+func (h *head) tombstoned() bool  { return h.last == tombstoneRevision }
+func (h *head) softDeleted() bool { return h.policy.TruncateBefore == math.MaxInt64 }
+
+// policy is the part of a stream's metadata that says which of its events are
+// visible.
+type policy struct {
+	MaxCount       int64 `json:"$maxCount"` // 0: no limit
+	MaxAge         int64 `json:"$maxAge"`   // seconds; 0: no limit
+	TruncateBefore int64 `json:"$tb"`
+}
+
+// parsePolicy reads metadata leniently: it is the client's JSON, and what does
+// not make sense limits nothing.
+func parsePolicy(data []byte) policy {
+	var p policy
+	if err := json.Unmarshal(data, &p); err != nil {
+		return policy{}
+	}
+	return policy{
+		MaxCount:       max(p.MaxCount, 0),
+		MaxAge:         max(p.MaxAge, 0),
+		TruncateBefore: max(p.TruncateBefore, 0),
+	}
+}
+
+// first is the first revision visible in a stream whose last is given.
+func (p policy) first(last int64) int64 {
+	first := p.TruncateBefore
+	if p.MaxCount > 0 {
+		first = max(first, last-p.MaxCount+1)
+	}
+	return first
+}
+
+// expired tells whether an event is too old to be shown.
+func (p policy) expired(created Ticks, now time.Time) bool {
+	return p.MaxAge > 0 && now.Sub(created.Time()) > time.Duration(p.MaxAge)*time.Second
+}
+
+const metaPrefix = "$$"
+
+// IsMeta tells whether the stream holds another one's metadata.
+func IsMeta(stream string) bool { return strings.HasPrefix(stream, metaPrefix) }
+
+// loadHead reads a stream's head as of the last batch applied, or, for readers,
+// as of the durable position upTo.
+func (j *Journal) loadHead(stream string, upTo uint64) (*head, error) {
+	h := &head{last: -1}
+	id, err := j.streamID(stream)
+	if err != nil {
+		return nil, err
+	}
+	if id != 0 && id <= upTo {
+		last, position, err := j.lastRevision(id, upTo)
+		if err != nil {
+			return nil, err
+		}
+		h.id, h.last, h.changed = id, last, position
+	}
+	if IsMeta(stream) {
+		h.policy.MaxCount = 1
+		return h, nil
+	}
+	h.policy, err = j.loadPolicy(stream, upTo)
+	return h, err
+}
+
+func (j *Journal) loadPolicy(stream string, upTo uint64) (policy, error) {
+	id, err := j.streamID(metaPrefix + stream)
+	if err != nil || id == 0 || id > upTo {
+		return policy{}, err
+	}
+	last, position, err := j.lastRevision(id, upTo)
+	if err != nil || last < 0 || last == tombstoneRevision {
+		return policy{}, err
+	}
+	record, closer, err := j.get(position)
+	if err != nil {
+		return policy{}, err
+	}
+	defer closer.Close() //nolint:errcheck // a read
+	return parsePolicy(record.Data), nil
+}
+
+func (j *Journal) streamID(stream string) (uint64, error) {
+	value, closer, err := j.db.Get(nameKey(stream))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, nil
+	}
+	where := fmt.Sprintf("the name of stream %q", stream)
+	if err != nil {
+		return 0, corruptAt(where, err)
+	}
+	defer closer.Close() //nolint:errcheck // a read
+	return decodePosition(where, value)
+}
+
+// lastRevision is -1 where the stream has no event up to the position.
+func (j *Journal) lastRevision(id, upTo uint64) (last int64, position uint64, err error) {
+	where := fmt.Sprintf("the end of stream %d", id)
+	it, err := j.db.NewIter(&pebble.IterOptions{LowerBound: streamKey(id, 0), UpperBound: streamEnd(id)})
+	if err != nil {
+		return 0, 0, corruptAt(where, err)
+	}
+	defer func() { err = errors.Join(err, corruptAt(where, it.Close())) }()
+	for ok := it.Last(); ok; ok = it.Prev() {
+		position, err := decodePosition(where, it.Value())
+		if err != nil {
+			return 0, 0, err
+		}
+		if position <= upTo {
+			return int64(streamRevision(it.Key())), position, nil
+		}
+	}
+	return -1, 0, nil
+}

@@ -1,0 +1,137 @@
+package journal
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/google/uuid"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+const (
+	headsKept = 100_000
+	idsKept   = 65_536
+)
+
+// heads caches the heads of the streams written to lately. The writer alone
+// changes them; others only ask whether one is held.
+type heads struct {
+	mu  sync.Mutex
+	lru *simplelru.LRU[string, *head]
+	// dropped is the newest change of any head that was put out: a head read
+	// from disk before that change was applied cannot be trusted.
+	dropped uint64
+}
+
+func newHeads() *heads {
+	c := &heads{}
+	lru, err := simplelru.NewLRU(headsKept, func(_ string, h *head) { c.dropped = max(c.dropped, h.changed) })
+	if err != nil {
+		panic(err) // the size is a positive constant
+	}
+	c.lru = lru
+	return c
+}
+
+func (c *heads) holds(stream string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lru.Contains(stream)
+}
+
+// headFor returns the writer's view of a stream, everything decided so far
+// included. The request's own look-up is taken where it still holds.
+func (j *Journal) headFor(stream string, r *request) (*head, error) {
+	j.heads.mu.Lock()
+	defer j.heads.mu.Unlock()
+	if h, ok := j.heads.lru.Get(stream); ok {
+		return h, nil
+	}
+	var h *head
+	if r != nil && r.prior != nil && r.priorAt >= j.heads.dropped {
+		h = r.prior
+	} else {
+		var err error
+		if h, err = j.loadHead(stream, ^uint64(0)); err != nil {
+			return nil, err
+		}
+	}
+	j.heads.lru.Add(stream, h)
+	return h, nil
+}
+
+// recentEvent is what the writer remembers of an event by its id.
+type recentEvent struct {
+	stream uint64
+	written
+}
+
+func (j *Journal) recent(streamID uint64, id [16]byte) (written, bool) {
+	e, ok := j.ids.Get(uuid.UUID(id))
+	return e.written, ok && e.stream == streamID
+}
+
+// at looks among the recent ids first: what is not on disk yet is there.
+func (j *Journal) at(streamID, revision uint64, id [16]byte) (written, bool, error) {
+	if w, ok := j.recent(streamID, id); ok {
+		return w, w.revision == revision, nil
+	}
+	value, closer, err := j.db.Get(streamKey(streamID, revision))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return written{}, false, nil
+	}
+	where := fmt.Sprintf("revision %d of stream %d", revision, streamID)
+	if err != nil {
+		return written{}, false, corruptAt(where, err)
+	}
+	position, err := decodePosition(where, value)
+	if err := errors.Join(err, closer.Close()); err != nil {
+		return written{}, false, err
+	}
+	record, closer, err := j.get(position)
+	if err != nil {
+		return written{}, false, err
+	}
+	same := record.ID == uuid.UUID(id)
+	return written{revision: revision, position: position}, same, closer.Close()
+}
+
+// lastData is the data of a stream's last event, empty where there is none.
+// The event may still be in the group that is being made.
+func (j *Journal) lastData(g *group, h *head) ([]byte, error) {
+	if h.last < 0 {
+		return nil, nil
+	}
+	for i := len(g.records) - 1; i >= 0; i-- {
+		if g.records[i].position == h.changed {
+			record, err := decodeRecord(h.changed, g.records[i].value)
+			return record.Data, err
+		}
+	}
+	record, closer, err := j.get(h.changed)
+	if err != nil {
+		return nil, err
+	}
+	defer closer.Close() //nolint:errcheck // a read
+	return append([]byte(nil), record.Data...), nil
+}
+
+// withTruncateBefore sets $tb in a stream's metadata. Metadata that is no JSON
+// object says nothing that could be kept.
+func withTruncateBefore(metadata []byte, before int64) []byte {
+	fields := map[string]json.RawMessage{}
+	var kept map[string]json.RawMessage
+	if json.Unmarshal(metadata, &kept) == nil {
+		maps.Copy(fields, kept)
+	}
+	fields["$tb"] = json.RawMessage(fmt.Sprint(before))
+	out, err := json.Marshal(fields)
+	if err != nil {
+		panic(err) // a map of valid JSON values
+	}
+	return out
+}

@@ -1,0 +1,208 @@
+package journal
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/uuid"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// Options change how a journal is opened. The zero value serves.
+type Options struct {
+	FS     vfs.FS           // the file system, the machine's own by default
+	Logger *slog.Logger     // what storage has to say; nothing by default
+	Now    func() time.Time // the clock that stamps events
+	NewID  func() uuid.UUID // ids of the events that the journal makes itself
+}
+
+// Journal is an open log of events. Its methods may be called by many
+// goroutines at once.
+type Journal struct {
+	db        *pebble.DB
+	lock      *pebble.Lock
+	highWater *highWater
+	now       func() time.Time
+	newID     func() uuid.UUID
+	sync      func(*pebble.Batch) error
+
+	// Owned by the writer.
+	next  uint64 // position of the next event
+	ids   *simplelru.LRU[uuid.UUID, recentEvent]
+	heads *heads
+
+	requests chan *request
+	syncing  chan *group
+	closing  chan struct{} // closed first: no more requests
+	stopped  chan struct{} // closed when the last answer is given
+
+	applied atomic.Uint64 // everything up to here can be read from Pebble
+	durable watermark     // everything up to here is on disk
+	tail    tail
+	failure failure
+
+	open   sync.RWMutex // held for reading while the database is in use
+	closed bool
+}
+
+// Open opens the journal in dir, making it where there is none. A torn tail is
+// cut off at the last whole commit. It returns ErrLocked where another process
+// has it open and a *Corruption where stored bytes are not what was written.
+func Open(dir string, o Options) (*Journal, error) {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = utcNow
+	}
+	if o.NewID == nil {
+		o.NewID = uuid.New
+	}
+	ids, err := simplelru.NewLRU[uuid.UUID, recentEvent](idsKept, nil)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockFolder(dir, o.FS)
+	if err != nil {
+		return nil, err
+	}
+	db, err := openPebble(dir, o, lock)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	j := &Journal{
+		db:       db,
+		lock:     lock,
+		now:      o.Now,
+		newID:    o.NewID,
+		sync:     syncBatch,
+		ids:      ids,
+		heads:    newHeads(),
+		requests: make(chan *request, maxGroupRequests),
+		syncing:  make(chan *group, maxSyncing),
+		closing:  make(chan struct{}),
+		stopped:  make(chan struct{}),
+	}
+	if err := j.findEnd(dir, o.FS); err != nil {
+		return nil, errors.Join(err, db.Close(), lock.Close())
+	}
+	go j.write()
+	go j.acknowledge()
+	return j, nil
+}
+
+// findEnd finds the end of the log, compares it with what had been
+// acknowledged, and remembers the last events' ids for repeats that arrive
+// after a restart.
+func (j *Journal) findEnd(dir string, fs vfs.FS) error {
+	const remembered = 4096
+	count, first := 0, true
+	err := j.scan(scanRange{from: ^uint64(0), upTo: ^uint64(0), backwards: true}, func(r Record) (bool, error) {
+		if first {
+			j.next, first = r.Position+1, false
+		}
+		id, err := j.streamID(string(r.Stream))
+		if err != nil {
+			return false, err
+		}
+		j.ids.Add(r.ID, recentEvent{stream: id, written: written{revision: r.Revision, position: r.Position}})
+		count++
+		return count < remembered, nil
+	})
+	if err != nil {
+		return err
+	}
+	if first {
+		j.next = 1
+	}
+	j.highWater, err = openHighWater(fs, dir)
+	if err != nil {
+		return err
+	}
+	last := j.next - 1
+	if mark := j.highWater.position; mark > last {
+		return errors.Join(&Corruption{
+			Where: positionName(last + 1),
+			Err:   fmt.Errorf("events up to position %d had been acknowledged and are missing", mark),
+		}, j.highWater.Close())
+	}
+	j.applied.Store(last)
+	j.durable.advance(last)
+	return nil
+}
+
+// Close answers what has been accepted, writes memory out and closes the files.
+func (j *Journal) Close() error {
+	j.open.Lock()
+	if j.closed {
+		j.open.Unlock()
+		return nil
+	}
+	j.closed = true
+	j.open.Unlock() // readers finish; new ones are refused
+
+	close(j.closing)
+	<-j.stopped
+	j.open.Lock() // the last reader has gone
+	defer j.open.Unlock()
+	var err error
+	if j.failure.load() == nil {
+		err = j.db.Flush() // leaves nothing in the write-ahead log, whose end no checksum guards
+	}
+	return errors.Join(err, j.db.Close(), j.highWater.Close(), j.lock.Close())
+}
+
+// reading keeps the database open until the returned function is called.
+func (j *Journal) reading() (release func(), err error) {
+	j.open.RLock()
+	if j.closed {
+		j.open.RUnlock()
+		return nil, ErrClosed
+	}
+	return j.open.RUnlock, nil
+}
+
+// Head is the position of the last durable event, 0 where there is none.
+func (j *Journal) Head() uint64 { return j.durable.load() }
+
+// Wait returns when an event after the position is durable, with an error when
+// ctx ends or the journal closes first.
+func (j *Journal) Wait(ctx context.Context, after uint64) error {
+	return j.durable.wait(ctx, j.closing, after)
+}
+
+// get reads one record. The caller closes what comes with it, and copies what
+// it wants to keep.
+func (j *Journal) get(position uint64) (Record, io.Closer, error) {
+	value, closer, err := j.db.Get(eventKey(position))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return Record{}, nil, &Corruption{Where: positionName(position), Err: errors.New("the index names an event that is not there")}
+	}
+	if err != nil {
+		return Record{}, nil, corruptAt(positionName(position), err)
+	}
+	record, err := decodeRecord(position, value)
+	if err != nil {
+		return Record{}, nil, errors.Join(&Corruption{Where: positionName(position), Err: err}, closer.Close())
+	}
+	return record, closer, nil
+}
+
+func decodePosition(where string, value []byte) (uint64, error) {
+	if len(value) != 8 {
+		return 0, &Corruption{Where: where, Err: errors.New("the index entry has the wrong length")}
+	}
+	return binary.BigEndian.Uint64(value), nil
+}

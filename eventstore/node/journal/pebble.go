@@ -1,0 +1,88 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Sizes are chosen so that a node with ten million events stays below 300 MB.
+const (
+	blockCacheBytes = 64 << 20
+	memTableBytes   = 32 << 20
+)
+
+func openPebble(dir string, o Options, lock *pebble.Lock) (*pebble.DB, error) {
+	cache := pebble.NewCache(blockCacheBytes)
+	defer cache.Unref()
+	options := &pebble.Options{
+		FS:    o.FS,
+		Lock:  lock,
+		Cache: cache,
+		// This format's write-ahead log tells a torn tail from a flipped byte.
+		FormatMajorVersion:          pebble.FormatWALSyncChunks,
+		MemTableSize:                memTableBytes,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       64,
+		LBaseMaxBytes:               256 << 20,
+		Logger:                      pebbleLogger{o.Logger},
+	}
+	options.CompactionConcurrencyRange = func() (int, int) { return 1, 1 }
+	for i := range options.Levels {
+		// Most appends to new streams ask for a name that is not there.
+		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	db, err := pebble.Open(dir, options)
+	switch {
+	case err == nil:
+		return db, nil
+	case pebble.IsCorruptionError(err):
+		return nil, &Corruption{Where: dir, Err: err}
+	default:
+		return nil, fmt.Errorf("open the journal in %s: %w", dir, err)
+	}
+}
+
+// lockFolder makes the folder where it is missing and takes its lock, which
+// ends with the process.
+func lockFolder(dir string, fs vfs.FS) (*pebble.Lock, error) {
+	if err := fs.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	lock, err := pebble.LockDirectory(dir, fs)
+	if errors.Is(err, os.ErrPermission) && !errors.Is(err, syscall.EACCES) || errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("lock the data folder: %w", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, ErrLocked)
+	}
+	return lock, nil
+}
+
+// pebbleLogger passes on what storage says. Its chatter about compactions is
+// debug output.
+type pebbleLogger struct{ log *slog.Logger }
+
+func (l pebbleLogger) Infof(format string, args ...any) {
+	l.log.Debug("storage", "message", fmt.Sprintf(format, args...))
+}
+
+func (l pebbleLogger) Errorf(format string, args ...any) {
+	l.log.Error("storage", "message", fmt.Sprintf(format, args...))
+}
+
+// Fatalf must not return: the storage has met what it cannot go on from, such
+// as a write-ahead log that cannot be written. To stop is the only way to keep
+// what was acknowledged.
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	message := fmt.Sprintf(format, args...)
+	l.log.Error("storage cannot go on", "message", message)
+	panic("journal: " + message)
+}

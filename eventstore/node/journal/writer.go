@@ -1,0 +1,343 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// A group is what one Pebble batch commits. Its bounds keep a burst from
+// making everyone wait for everyone.
+const (
+	maxGroupRequests = 512
+	maxGroupBytes    = 4 << 20
+	maxSyncing       = 64 // groups written and waiting for their sync
+)
+
+// Result is the answer to a write: where the last event stands. Both numbers
+// are the first answer's where the write is a repeat.
+type Result struct {
+	Revision int64 // -1 where nothing was written to a stream that is not there
+	Position uint64
+}
+
+// request is one client's write on its way through the writer.
+type request struct {
+	kind     kind
+	stream   string
+	expected Expected
+	events   []Event
+	size     int
+
+	// prior is the head as somebody else than the writer has read it; it spares
+	// the writer the look-up where it still holds.
+	prior   *head
+	priorAt uint64 // everything up to this position was applied before
+
+	result Result
+	err    error
+	done   chan struct{}
+}
+
+type kind uint8
+
+const (
+	appendEvents kind = iota
+	softDelete
+	tombstone
+)
+
+// Append writes events to the end of a stream, all or none, and returns when
+// they are on disk. Where ctx ends first, the write may still happen.
+func (j *Journal) Append(ctx context.Context, stream string, expected Expected, events []Event) (Result, error) {
+	size := 0
+	for i := range events {
+		size += len(events[i].Data) + len(events[i].Metadata) + len(events[i].Type) + lengthsAt
+	}
+	return j.submit(ctx, &request{kind: appendEvents, stream: stream, expected: expected, events: events, size: size})
+}
+
+// Delete hides all events of a stream, which a later append can revive.
+func (j *Journal) Delete(ctx context.Context, stream string, expected Expected) (Result, error) {
+	return j.submit(ctx, &request{kind: softDelete, stream: stream, expected: expected})
+}
+
+// Tombstone ends a stream for good.
+func (j *Journal) Tombstone(ctx context.Context, stream string, expected Expected) (Result, error) {
+	return j.submit(ctx, &request{kind: tombstone, stream: stream, expected: expected})
+}
+
+func (j *Journal) submit(ctx context.Context, r *request) (Result, error) {
+	if err := j.lookAhead(r); err != nil {
+		return Result{}, err
+	}
+	r.done = make(chan struct{})
+	select {
+	case j.requests <- r:
+	case <-ctx.Done():
+		return Result{}, ctx.Err()
+	case <-j.closing:
+		return Result{}, ErrClosed
+	}
+	select {
+	case <-r.done:
+		return r.result, r.err
+	case <-ctx.Done():
+		return Result{}, ctx.Err()
+	case <-j.stopped:
+		select {
+		case <-r.done: // answered just before the writer stopped
+			return r.result, r.err
+		default:
+			return Result{}, ErrClosed
+		}
+	}
+}
+
+// lookAhead reads the stream's head in the caller's goroutine, so that the one
+// writer seldom waits for the disk.
+func (j *Journal) lookAhead(r *request) error {
+	if j.heads.holds(r.stream) {
+		return nil
+	}
+	release, err := j.reading()
+	if err != nil {
+		return err
+	}
+	defer release()
+	r.priorAt = j.applied.Load()
+	r.prior, err = j.loadHead(r.stream, ^uint64(0))
+	return err
+}
+
+// group is a batch on its way to disk with the requests that it answers.
+type group struct {
+	requests []*request
+	batch    *pebble.Batch // nil where nothing was written
+	records  []tailRecord
+}
+
+// write is the writer: the only goroutine that decides and numbers events.
+func (j *Journal) write() {
+	defer close(j.syncing)
+	for {
+		select {
+		case r := <-j.requests:
+			j.commit(j.gather(r))
+		case <-j.closing:
+			return
+		}
+	}
+}
+
+// gather takes what is waiting besides the first request, and waits for none.
+func (j *Journal) gather(first *request) *group {
+	g := &group{requests: []*request{first}}
+	for size := first.size; len(g.requests) < maxGroupRequests && size < maxGroupBytes; {
+		select {
+		case r := <-j.requests:
+			g.requests = append(g.requests, r)
+			size += r.size
+		default:
+			return g
+		}
+	}
+	return g
+}
+
+func (j *Journal) commit(g *group) {
+	if err := j.failure.load(); err != nil {
+		g.fail(err)
+		return
+	}
+	g.batch = j.db.NewBatch()
+	now := TicksOf(j.now())
+	for _, r := range g.requests {
+		r.result, r.err = j.decide(g, r, now)
+	}
+	if g.batch.Empty() {
+		_ = g.batch.Close()
+		g.batch = nil
+	} else if err := j.apply(g.batch); err != nil {
+		j.failure.store(err)
+		g.fail(j.failure.load())
+		return
+	}
+	j.applied.Store(j.next - 1)
+	j.syncing <- g
+}
+
+// acknowledge answers each group when its sync, and so every earlier group's,
+// is done.
+func (j *Journal) acknowledge() {
+	defer close(j.stopped)
+	for g := range j.syncing {
+		err := j.failure.load()
+		if g.batch != nil {
+			if syncErr := j.sync(g.batch); syncErr != nil && err == nil {
+				j.failure.store(syncErr)
+				err = j.failure.load()
+			}
+			_ = g.batch.Close()
+		}
+		if err != nil {
+			g.fail(err)
+			continue
+		}
+		if n := len(g.records); n > 0 {
+			last := g.records[n-1].position
+			j.highWater.raise(last)
+			j.tail.push(g.records)
+			j.durable.advance(last)
+		}
+		for _, r := range g.requests {
+			close(r.done)
+		}
+	}
+}
+
+func (g *group) fail(err error) {
+	for _, r := range g.requests {
+		r.result, r.err = Result{}, err
+		close(r.done)
+	}
+}
+
+// decide answers one request and adds what it writes to the group.
+func (j *Journal) decide(g *group, r *request, now Ticks) (Result, error) {
+	h, err := j.headFor(r.stream, r)
+	if err != nil {
+		return Result{}, err
+	}
+	v, place, err := judge(h, r.expected, r.events, j)
+	if err != nil {
+		return Result{}, err
+	}
+	switch v {
+	case deleted:
+		return Result{}, &StreamDeleted{Stream: r.stream}
+	case wrong:
+		return Result{}, &WrongExpected{Stream: r.stream, Expected: r.expected, Current: h.last}
+	case repeated:
+		return Result{Revision: int64(place.revision), Position: place.position}, nil
+	case accepted:
+	}
+	switch r.kind {
+	case softDelete:
+		return j.truncate(g, r.stream, tombstoneRevision, now)
+	case tombstone:
+		return j.entomb(g, r.stream, h, now)
+	case appendEvents:
+	}
+	return j.extend(g, r, h, now)
+}
+
+// extend adds the request's events to their stream, reviving it where it was
+// soft-deleted.
+func (j *Journal) extend(g *group, r *request, h *head, now Ticks) (Result, error) {
+	if len(r.events) == 0 {
+		return Result{Revision: h.last, Position: h.changed}, nil
+	}
+	if h.softDeleted() {
+		if _, err := j.truncate(g, r.stream, h.last+1, now); err != nil {
+			return Result{}, err
+		}
+	}
+	for i := range r.events {
+		if err := j.put(g, r.stream, h, uint64(h.last+1), &r.events[i], now); err != nil {
+			return Result{}, err
+		}
+	}
+	if IsMeta(r.stream) {
+		if err := j.adopt(r.stream[len(metaPrefix):], r.events[len(r.events)-1].Data); err != nil {
+			return Result{}, err
+		}
+	}
+	return Result{Revision: h.last, Position: h.changed}, nil
+}
+
+// entomb writes the event that ends a stream, at the last revision there can be.
+func (j *Journal) entomb(g *group, stream string, h *head, now Ticks) (Result, error) {
+	e := Event{ID: j.newID(), Type: "$streamDeleted", JSON: true, Data: []byte("{}")}
+	if err := j.put(g, stream, h, tombstoneRevision, &e, now); err != nil {
+		return Result{}, err
+	}
+	return Result{Revision: h.last, Position: h.changed}, nil
+}
+
+// truncate rewrites $tb in a stream's metadata and keeps the rest of it.
+func (j *Journal) truncate(g *group, stream string, before int64, now Ticks) (Result, error) {
+	meta := metaPrefix + stream
+	h, err := j.headFor(meta, nil)
+	if err != nil {
+		return Result{}, err
+	}
+	if h.tombstoned() {
+		return Result{}, &StreamDeleted{Stream: meta}
+	}
+	current, err := j.lastData(g, h)
+	if err != nil {
+		return Result{}, err
+	}
+	e := Event{ID: j.newID(), Type: "$metadata", JSON: true, Data: withTruncateBefore(current, before)}
+	if err := j.put(g, meta, h, uint64(h.last+1), &e, now); err != nil {
+		return Result{}, err
+	}
+	return Result{Revision: h.last, Position: h.changed}, j.adopt(stream, e.Data)
+}
+
+// adopt takes new metadata into the head of the stream that it governs.
+func (j *Journal) adopt(stream string, data []byte) error {
+	h, err := j.headFor(stream, nil)
+	if err != nil {
+		return err
+	}
+	if !IsMeta(stream) {
+		h.policy = parsePolicy(data)
+	}
+	h.changed = max(h.changed, j.next-1)
+	return nil
+}
+
+// put numbers one event and adds it to the group's batch.
+func (j *Journal) put(g *group, stream string, h *head, revision uint64, e *Event, now Ticks) error {
+	position := j.next
+	record := encodeRecord(position, revision, now, stream, e)
+	if h.id == 0 {
+		h.id = position
+		if err := g.batch.Set(nameKey(stream), encodePosition(position), nil); err != nil {
+			return fmt.Errorf("name stream %q: %w", stream, err)
+		}
+	}
+	if err := errors.Join(
+		g.batch.Set(eventKey(position), record, nil),
+		g.batch.Set(streamKey(h.id, revision), encodePosition(position), nil),
+	); err != nil {
+		return fmt.Errorf("write event %d: %w", position, err)
+	}
+	h.last, h.changed = int64(revision), position
+	j.ids.Add(e.ID, recentEvent{stream: h.id, written: written{revision: revision, position: position}})
+	g.records = append(g.records, tailRecord{position: position, value: record})
+	j.next++
+	return nil
+}
+
+func (j *Journal) apply(batch *pebble.Batch) error {
+	if err := j.db.ApplyNoSyncWait(batch, pebble.Sync); err != nil {
+		return fmt.Errorf("write to the journal: %w", err)
+	}
+	return nil
+}
+
+// syncBatch waits until the batch, and with it everything before, is on disk.
+func syncBatch(batch *pebble.Batch) error {
+	if err := batch.SyncWait(); err != nil {
+		return fmt.Errorf("sync the journal: %w", err)
+	}
+	return nil
+}
+
+func utcNow() time.Time { return time.Now().UTC() }
