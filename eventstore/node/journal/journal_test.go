@@ -10,6 +10,8 @@ import (
 	"github.com/google/uuid"
 )
 
+var whole = Limit{Records: 1 << 40, Bytes: 1 << 20}
+
 func open(t *testing.T, dir string, o Options) *Journal {
 	t.Helper()
 	j, err := Open(dir, o)
@@ -46,7 +48,7 @@ func revisions(t *testing.T, j *Journal, stream string) []uint64 {
 	}
 	var got []uint64
 	for from := uint64(0); ; {
-		page, err := j.StreamForwards(t.Context(), s, from, 1<<40)
+		page, err := j.StreamForwards(t.Context(), s, from, whole)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +198,7 @@ func TestClosedJournalRefuses(t *testing.T) {
 	if _, err := j.Append(context.Background(), "s", Any, []Event{event("A")}); !errors.Is(err, ErrClosed) {
 		t.Errorf("append: %v", err)
 	}
-	if _, err := j.Forwards(context.Background(), 0, 10); !errors.Is(err, ErrClosed) {
+	if _, err := j.Forwards(context.Background(), 0, whole); !errors.Is(err, ErrClosed) {
 		t.Errorf("read: %v", err)
 	}
 	if err := j.Wait(context.Background(), 1); !errors.Is(err, ErrClosed) {

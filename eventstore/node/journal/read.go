@@ -9,12 +9,19 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Page bounds what one read holds in memory. Longer reads go page by page, so
-// that a slow reader pins nothing of the database.
-const (
-	pageRecords = 4096
-	pageBytes   = 512 << 10
-)
+// Limit bounds a page. Long reads go page by page, so that a slow reader pins
+// nothing of the database and holds no more memory than a page.
+type Limit struct {
+	Records uint64
+	Bytes   int // passed by one record at most
+}
+
+// maxPageRecords bounds a page whatever its reader asks for.
+const maxPageRecords = 4096
+
+func (l Limit) reached(records, bytes int) bool {
+	return uint64(records) >= min(l.Records, maxPageRecords) || records > 0 && bytes >= l.Bytes
+}
 
 // Page is a stretch of the log, or of one stream, in reading order. Its records
 // are the reader's to keep.
@@ -28,9 +35,9 @@ type Page struct {
 }
 
 // Forwards reads the log from the position on, that event included.
-func (j *Journal) Forwards(ctx context.Context, from uint64, limit uint64) (Page, error) {
+func (j *Journal) Forwards(ctx context.Context, from uint64, limit Limit) (Page, error) {
 	upTo := j.durable.load()
-	if recent, ok := j.tail.from(from, pageBytes); ok {
+	if recent, ok := j.tail.from(from, limit.Bytes); ok {
 		return pageOfTail(recent, from, upTo, limit)
 	}
 	page, err := j.page(ctx, scanRange{from: from, upTo: upTo}, limit)
@@ -43,7 +50,7 @@ func (j *Journal) Forwards(ctx context.Context, from uint64, limit uint64) (Page
 }
 
 // Backwards reads the log from the position back, that event excluded.
-func (j *Journal) Backwards(ctx context.Context, before uint64, limit uint64) (Page, error) {
+func (j *Journal) Backwards(ctx context.Context, before uint64, limit Limit) (Page, error) {
 	page, err := j.page(ctx, scanRange{from: before, upTo: j.durable.load(), backwards: true}, limit)
 	if n := len(page.Records); n > 0 {
 		page.Next = page.Records[n-1].Position
@@ -51,10 +58,10 @@ func (j *Journal) Backwards(ctx context.Context, before uint64, limit uint64) (P
 	return page, err
 }
 
-func pageOfTail(recent []tailRecord, from, upTo, limit uint64) (Page, error) {
+func pageOfTail(recent []tailRecord, from, upTo uint64, limit Limit) (Page, error) {
 	page := Page{Next: max(from, upTo+1), End: true}
 	for _, r := range recent {
-		if r.position > upTo || uint64(len(page.Records)) == limit {
+		if r.position > upTo || limit.reached(len(page.Records), 0) {
 			break
 		}
 		record, err := decodeRecord(r.position, r.value)
@@ -70,17 +77,16 @@ func pageOfTail(recent []tailRecord, from, upTo, limit uint64) (Page, error) {
 	return page, nil
 }
 
-func (j *Journal) page(ctx context.Context, r scanRange, limit uint64) (Page, error) {
+func (j *Journal) page(ctx context.Context, r scanRange, limit Limit) (Page, error) {
 	release, err := j.reading()
 	if err != nil {
 		return Page{}, err
 	}
 	defer release()
 	page := Page{End: true}
-	limit = min(limit, pageRecords)
 	var a arena
 	err = j.scan(r, func(record Record) (bool, error) {
-		if uint64(len(page.Records)) == limit || a.used > pageBytes {
+		if limit.reached(len(page.Records), a.used) {
 			page.End = false
 			return false, nil
 		}

@@ -43,17 +43,17 @@ func (j *Journal) Stream(name string) (Stream, error) {
 }
 
 // StreamForwards reads a stream from the revision on, that event included.
-func (j *Journal) StreamForwards(ctx context.Context, s Stream, from, limit uint64) (Page, error) {
+func (j *Journal) StreamForwards(ctx context.Context, s Stream, from uint64, limit Limit) (Page, error) {
 	return j.streamPage(ctx, s, max(from, uint64(s.First)), math.MaxUint64, false, limit)
 }
 
 // StreamBackwards reads a stream from the revision back, that event included.
-func (j *Journal) StreamBackwards(ctx context.Context, s Stream, from, limit uint64) (Page, error) {
+func (j *Journal) StreamBackwards(ctx context.Context, s Stream, from uint64, limit Limit) (Page, error) {
 	return j.streamPage(ctx, s, uint64(s.First), from, true, limit)
 }
 
 // streamPage reads the revisions low to high, both included, from either end.
-func (j *Journal) streamPage(ctx context.Context, s Stream, low, high uint64, backwards bool, limit uint64) (_ Page, err error) {
+func (j *Journal) streamPage(ctx context.Context, s Stream, low, high uint64, backwards bool, limit Limit) (_ Page, err error) {
 	release, err := j.reading()
 	if err != nil {
 		return Page{}, err
@@ -70,7 +70,7 @@ func (j *Journal) streamPage(ctx context.Context, s Stream, low, high uint64, ba
 	}
 	defer func() { err = errors.Join(err, corruptAt(where, it.Close())) }()
 
-	page, limit := Page{End: true}, min(limit, pageRecords)
+	page := Page{End: true}
 	var a arena
 	now := j.now()
 	step, ok := it.Next, false
@@ -81,7 +81,7 @@ func (j *Journal) streamPage(ctx context.Context, s Stream, low, high uint64, ba
 	}
 	for seen := 0; ok; ok, seen = step(), seen+1 {
 		revision := streamRevision(it.Key())
-		if uint64(len(page.Records)) == limit || a.used > pageBytes || seen == pageRecords {
+		if limit.reached(len(page.Records), a.used) || seen == maxPageRecords {
 			page.End, page.Next = false, revision
 			break
 		}
@@ -116,7 +116,7 @@ func (j *Journal) At(stream string, revision uint64) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	page, err := j.streamPage(context.Background(), s, max(revision, uint64(s.First)), revision, false, 1)
+	page, err := j.streamPage(context.Background(), s, max(revision, uint64(s.First)), revision, false, Limit{Records: 1})
 	if err != nil {
 		return Record{}, err
 	}

@@ -1,0 +1,62 @@
+package node
+
+import (
+	"context"
+	"net"
+	"strconv"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"github.com/google/uuid"
+	"google.golang.org/grpc/peer"
+)
+
+// compatibleVersion is the release of EventStoreDB whose protocol the node
+// speaks. Clients decide by it what to ask for.
+const compatibleVersion = "24.6.0"
+
+// featuresService tells clients what the node can do. What is not listed is
+// answered Unimplemented.
+type featuresService struct {
+	serverfeatures.UnimplementedServerFeaturesServer
+}
+
+func (featuresService) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
+	methods := &serverfeatures.SupportedMethods{EventStoreServerVersion: compatibleVersion}
+	for service, names := range map[string][]string{
+		"event_store.client.streams.streams":                {"read", "append", "delete", "tombstone"},
+		"event_store.client.gossip.gossip":                  {"read"},
+		"event_store.client.server_features.serverfeatures": {"getsupportedmethods"},
+	} {
+		for _, name := range names {
+			methods.Methods = append(methods.Methods, &serverfeatures.SupportedMethod{ServiceName: service, MethodName: name})
+		}
+	}
+	return methods, nil
+}
+
+// gossipService describes the smallest of clusters to clients that look for a
+// leader: this node, at the address by which the client has reached it.
+type gossipService struct {
+	gossip.UnimplementedGossipServer
+	instance uuid.UUID
+	now      func() int64 // 100 ns ticks since the Unix epoch
+}
+
+func (g gossipService) Read(ctx context.Context, _ *shared.Empty) (*gossip.ClusterInfo, error) {
+	endpoint := &gossip.EndPoint{}
+	if p, ok := peer.FromContext(ctx); ok && p.LocalAddr != nil {
+		if host, port, err := net.SplitHostPort(p.LocalAddr.String()); err == nil {
+			n, _ := strconv.ParseUint(port, 10, 16)
+			endpoint.Address, endpoint.Port = host, uint32(n)
+		}
+	}
+	return &gossip.ClusterInfo{Members: []*gossip.MemberInfo{{
+		InstanceId:   &shared.UUID{Value: &shared.UUID_String_{String_: g.instance.String()}},
+		TimeStamp:    g.now(),
+		State:        gossip.MemberInfo_Leader,
+		IsAlive:      true,
+		HttpEndPoint: endpoint,
+	}}}, nil
+}

@@ -1,0 +1,74 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"portal.example/eventstore/node/journal"
+)
+
+// EventStoreDB's clients tell its errors apart by these trailers; the status
+// code alone is not enough for them.
+const (
+	trailerException = "exception"
+	trailerStream    = "stream-name"
+)
+
+// fail translates an error of the journal into the status and trailers that
+// EventStoreDB's clients understand.
+func fail(ctx context.Context, err error) error {
+	var (
+		gone    *journal.StreamDeleted
+		wrong   *journal.WrongExpected
+		corrupt *journal.Corruption
+	)
+	switch {
+	case err == nil:
+		return nil
+	case status.Code(err) != codes.Unknown:
+		return err
+	case errors.As(err, &gone):
+		trail(ctx, trailerException, "stream-deleted", trailerStream, gone.Stream)
+		return status.Errorf(codes.FailedPrecondition, "Event stream '%s' is deleted.", gone.Stream)
+	case errors.As(err, &wrong):
+		trail(ctx, trailerException, "wrong-expected-version", trailerStream, wrong.Stream,
+			"expected-version", strconv.FormatInt(int64(wrong.Expected), 10),
+			"actual-version", strconv.FormatInt(wrong.Current, 10))
+		return status.Error(codes.FailedPrecondition, wrong.Error())
+	case errors.As(err, &corrupt):
+		return status.Error(codes.DataLoss, corrupt.Error())
+	case errors.Is(err, journal.ErrClosed):
+		return errStopping
+	case errors.Is(err, journal.ErrFailed):
+		return status.Error(codes.Unavailable, err.Error())
+	case errors.Is(err, context.DeadlineExceeded):
+		return status.Error(codes.DeadlineExceeded, err.Error())
+	case errors.Is(err, context.Canceled):
+		return status.Error(codes.Canceled, err.Error())
+	default:
+		return status.Error(codes.Internal, err.Error())
+	}
+}
+
+var errStopping = status.Error(codes.Unavailable, "the node is stopping")
+
+// invalid says what is wrong with a request, and where.
+func invalid(format string, args ...any) error {
+	return status.Errorf(codes.InvalidArgument, format, args...)
+}
+
+func accessDenied(ctx context.Context, format string, args ...any) error {
+	trail(ctx, trailerException, "access-denied")
+	return status.Errorf(codes.PermissionDenied, format, args...)
+}
+
+func trail(ctx context.Context, pairs ...string) {
+	// It fails only outside a call, where there is nobody to tell.
+	_ = grpc.SetTrailer(ctx, metadata.Pairs(pairs...))
+}

@@ -1,0 +1,224 @@
+// Package node is an event log for one machine that speaks EventStoreDB's gRPC
+// protocol, so that a business can start with nothing to install and move to an
+// EventStoreDB cluster by changing a connection string.
+//
+// It serves ServerFeatures, Gossip.Read and, of Streams, Read (a stream or $all,
+// both directions, filters, catch-up subscriptions), Append, Delete and
+// Tombstone. Its storage is package journal.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"github.com/google/uuid"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+
+	"portal.example/eventstore/node/journal"
+)
+
+// Config says where a node keeps its log and whom it serves.
+type Config struct {
+	// Dir holds the log, the certificate authority, the credentials and
+	// node.json.
+	Dir string
+	// Listen is host:port; port 0 takes a free one. By default 127.0.0.1:0.
+	Listen string
+	// Insecure serves plain text without credentials, on loopback only.
+	Insecure bool
+	// AppendTimeout bounds how long a client may take to send one append, 10 s
+	// by default.
+	AppendTimeout time.Duration
+	Logger        *slog.Logger
+}
+
+// ErrLocked says that another process serves the data folder.
+var ErrLocked = journal.ErrLocked
+
+// Node is a running node.
+type Node struct {
+	access  Access
+	journal *journal.Journal
+	server  *grpc.Server
+	stop    context.CancelFunc
+	log     *slog.Logger
+
+	done     chan struct{} // closed when serving has ended
+	serveErr error
+}
+
+// Start opens the log and serves it. It returns once clients can connect.
+func Start(ctx context.Context, c Config) (*Node, error) {
+	c = c.withDefaults()
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen address %q: %w", c.Listen, err)
+	}
+	if c.Insecure && !loopback(host) {
+		return nil, fmt.Errorf("listen address %q: an insecure node serves loopback addresses only", c.Listen)
+	}
+	j, err := journal.Open(filepath.Join(c.Dir, "log"), journal.Options{Logger: c.Logger})
+	if err != nil {
+		return nil, err
+	}
+	n, err := serve(ctx, c, host, j)
+	if err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	return n, nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.Listen == "" {
+		c.Listen = "127.0.0.1:0"
+	}
+	if c.AppendTimeout == 0 {
+		c.AppendTimeout = 10 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func serve(ctx context.Context, c Config, host string, j *journal.Journal) (*Node, error) {
+	access, options, err := secure(c, host)
+	if err != nil {
+		return nil, err
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return nil, err
+	}
+	access.Address = reachable(listener.Addr())
+	if err := access.write(c.Dir); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	alive, stop := context.WithCancel(context.WithoutCancel(ctx))
+	n := &Node{
+		access:  access,
+		journal: j,
+		server:  newServer(newGuard(access), options),
+		stop:    stop,
+		log:     c.Logger,
+		done:    make(chan struct{}),
+	}
+	streams.RegisterStreamsServer(n.server, &streamsService{journal: j, appendTimeout: c.AppendTimeout, alive: alive})
+	serverfeatures.RegisterServerFeaturesServer(n.server, featuresService{})
+	gossip.RegisterGossipServer(n.server, gossipService{instance: uuid.New(), now: ticks})
+	go func() {
+		defer close(n.done)
+		n.serveErr = n.server.Serve(listener)
+	}()
+	c.Logger.Info("event log is served", "address", access.Address, "head", j.Head(), "insecure", c.Insecure)
+	return n, nil
+}
+
+func ticks() int64 { return int64(journal.TicksOf(time.Now())) }
+
+// secure makes what lets clients in and keeps others out.
+func secure(c Config, host string) (Access, []grpc.ServerOption, error) {
+	if c.Insecure {
+		c.Logger.Warn("INSECURE: no encryption and no credentials; every user of this machine can read and write the log")
+		return Access{Insecure: true}, nil, nil
+	}
+	passwords, err := loadSecrets(c.Dir)
+	if err != nil {
+		return Access{}, nil, err
+	}
+	certificate, err := serverCertificate(c.Dir, host, time.Now())
+	if err != nil {
+		return Access{}, nil, err
+	}
+	ca, err := filepath.Abs(caPath(c.Dir))
+	if err != nil {
+		return Access{}, nil, err
+	}
+	return Access{
+		CA:            ca,
+		User:          applicationUser,
+		Password:      passwords.Password,
+		AdminUser:     administratorUser,
+		AdminPassword: passwords.AdminPassword,
+	}, []grpc.ServerOption{grpc.Creds(credentials.NewServerTLSFromCert(&certificate))}, nil
+}
+
+// reachable names a listener as clients on this machine can dial it.
+func reachable(a net.Addr) string {
+	tcp, ok := a.(*net.TCPAddr)
+	if ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("127.0.0.1:%d", tcp.Port)
+	}
+	return a.String()
+}
+
+const (
+	// maxMessageBytes leaves room around the largest append for names and
+	// framing: the limit itself is checked where it can be told properly.
+	maxMessageBytes = 4 << 20
+	// maxCalls bounds the calls under way on one connection.
+	maxCalls    = 20_000
+	writeBuffer = 128 << 10
+)
+
+func newServer(g *guard, options []grpc.ServerOption) *grpc.Server {
+	return grpc.NewServer(append(options,
+		grpc.ForceServerCodecV2(newCodec()),
+		grpc.UnaryInterceptor(g.unary),
+		grpc.StreamInterceptor(g.stream),
+		grpc.MaxRecvMsgSize(maxMessageBytes),
+		grpc.MaxConcurrentStreams(maxCalls),
+		grpc.WriteBufferSize(writeBuffer),
+		// EventStoreDB's clients ping every 10 s, busy or not.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}),
+	)...)
+}
+
+// Addr is where the node listens, host:port.
+func (n *Node) Addr() string { return n.access.Address }
+
+// Access tells how to reach the node. It holds secrets.
+func (n *Node) Access() Access { return n.access }
+
+// ConnectionString is what the application connects with. It holds a secret.
+func (n *Node) ConnectionString() string { return n.access.ConnectionString() }
+
+// AdminConnectionString is what the administrator connects with. It holds a
+// secret.
+func (n *Node) AdminConnectionString() string { return n.access.AdminConnectionString() }
+
+// closeGrace is how long calls under way may take to end by themselves.
+const closeGrace = 3 * time.Second
+
+// Close ends subscriptions, lets other calls finish for a moment, and closes
+// the log.
+func (n *Node) Close() error {
+	n.stop()
+	late := time.AfterFunc(closeGrace, n.server.Stop)
+	n.server.GracefulStop()
+	late.Stop()
+	<-n.done
+	err := errors.Join(n.serveErr, n.journal.Close())
+	n.log.Info("event log is closed", "address", n.access.Address)
+	return err
+}
+
+// Done is closed when the node has stopped serving, whether asked to or not.
+func (n *Node) Done() <-chan struct{} { return n.done }
