@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// document is docs/benchmarks.md: the results of one run, what they were
+// measured on, and what to know before quoting them.
+func (r Report) document() string {
+	var doc strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&doc, format+"\n", args...) }
+
+	line("# Benchmarks\n")
+	line("<!-- Written by `go run ./internal/bench --markdown docs/benchmarks.md`; edit internal/bench/markdown.go instead. -->\n")
+	line("Everything below was measured on %s in one run of `make bench` on one machine, the", r.At.Format(time.DateOnly))
+	line("contenders taking turns. Only the ratios travel to another machine, and only they")
+	line("decide: a run exits with 1 when one misses its budget.\n")
+	if r.Short || r.Partial != "" {
+		line("**This was not a full run: do not quote it.**\n")
+	}
+	line("## Results\n")
+	r.writeRows(line)
+	line("## What it was measured on\n")
+	for _, l := range append(r.Machine.lines(), r.sizes()...) {
+		line("- %s", l)
+	}
+	line("\n## Figures\n")
+	r.writeSides(line)
+	doc.WriteString(notes)
+	return doc.String()
+}
+
+func (r Report) writeRows(line func(string, ...any)) {
+	line("| %s |", strings.Join(header, " | "))
+	line("|%s", strings.Repeat("---|", len(header)))
+	for _, row := range r.Rows {
+		line("| %s |", strings.Join(row.cells(), " | "))
+	}
+	line("")
+	for _, row := range r.Rows {
+		if row.Why != "" {
+			line("- %s against %s, %s: %s", row.Name, row.Against, row.Verdict, row.Why)
+		}
+	}
+	line("%s\n", r.conclusion())
+}
+
+// writeSides gives the medians behind the ratios.
+func (r Report) writeSides(line func(string, ...any)) {
+	line("Medians of the runs. Latencies are nearest-rank percentiles over every append in the window.\n")
+	line("| load | contender | figures |")
+	line("|---|---|---|")
+	for _, taken := range r.Sides {
+		if len(taken.Samples) > 0 {
+			line("| %s | %s | %s |", taken.Group, taken.Side, medians(taken.Samples))
+		}
+	}
+	line("")
+}
+
+func medians(samples []Sample) Sample {
+	result := Sample{}
+	for figure := range samples[0] {
+		result[figure] = median(pick(samples, figure))
+	}
+	return result
+}
+
+var notes = strings.TrimSpace(`
+## How to repeat it
+
+    make bench                                  # all rows, under ten minutes on two cores
+    go run ./internal/bench --short             # a minute or two: does everything work?
+    go run ./internal/bench --only reading      # some of the rows
+    go run ./internal/bench --events 10000000   # growth to ten million events
+    go run ./internal/bench --json run.json --markdown docs/benchmarks.md
+
+It needs Go, PostgreSQL's server and pgbench (Debian: `+"`postgresql`, `postgresql-contrib`"+`), and Node.js
+with npm for Emmett and message-db. A row whose opponent is not installed is "not measured", which
+is neither a pass nor a failure. Nothing has to be running: the program starts a private Postgres and
+the nodes it measures in TMPDIR, which must be on a disk, and removes them. Let the machine be idle.
+
+## What the contenders do
+
+- **The load** is the same for all: closed loops, each waiting for its answer; events of 500 bytes
+  (389 of JSON data, 111 of metadata); ten events to a stream, each appended by itself at the exact
+  revision, then a new stream; all streams in one category. Every append is acknowledged after fsync,
+  except by the in-memory server.
+- **node** is the embedded node in a process of its own, TLS and credentials on, driven through
+  EventStoreDB's own Go client on one connection.
+- **Postgres, one-row insert** is the least one can ask of Postgres for an event: pgbench, simple
+  protocol, one row with a unique (stream, revision), text columns, no other index; default
+  settings with fsync on, over the Unix socket without TLS, which is its fastest way in.
+- **Emmett** is appendToStream of @event-driven-io/emmett-postgresql 0.42.0 in one Node.js process
+  with as many connections as writers, on that Postgres.
+- **message-db** is write_message of @eventide/message-db 1.3.1 called by pgbench on that Postgres. It locks
+  the category of a stream until the transaction ends, so with all streams in one category its
+  writers queue; the row with a category for each client shows it without that.
+- **The in-memory server** is a gRPC server that keeps events as messages and stores nothing; the
+  one "of encoded events" keeps the bytes of the answer and is as good as the limit of the client.
+- **Growth**: the log is filled in streams of 20, the node killed and opened again, then loaded
+  with half of the appends going to old streams picked at random. Memory is the peak of the node's
+  process (VmHWM), filling excluded. The log it is held against has 10,000 events.
+- Figures that are no ratios (opening, memory) have budgets too, but say as much about the machine
+  as about the program: past one the verdict is "over", and the run does not fail.
+`) + "\n"

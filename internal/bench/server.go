@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+
+	"portal.example/eventstore/node"
+	"portal.example/internal/bench/memserver"
+)
+
+// The kinds of server.
+const (
+	embeddedNode    = "node"              // as the portal runs it: TLS on, credentials checked
+	inMemory        = "memserver"         // keeps messages, which gRPC marshals as it sends them
+	inMemoryEncoded = "memserver-encoded" // keeps the bytes to send: the limit of the client
+)
+
+// server is a running server and a client of it.
+type server struct {
+	client  *esdb.Client
+	opening time.Duration // from the call to listening
+	stop    func() error
+	process *exec.Cmd // nil: it runs in this process
+}
+
+// starter is startHere or startApart.
+type starter func(ctx context.Context, kind, dir string) (*server, error)
+
+// startHere runs the server in this process, as `portal serve` does with its
+// node: server and client share cores, heap and scheduler.
+func startHere(ctx context.Context, kind, dir string) (*server, error) {
+	started := time.Now()
+	connection, stop, err := open(ctx, kind, dir)
+	if err != nil {
+		return nil, err
+	}
+	opening := time.Since(started)
+	client, err := connect(connection)
+	if err != nil {
+		return nil, errors.Join(err, stop())
+	}
+	return &server{client: client, opening: opening, stop: func() error {
+		return errors.Join(client.Close(), stop())
+	}}, nil
+}
+
+// open starts a server of that kind and says how to reach it.
+func open(ctx context.Context, kind, dir string) (connection string, stop func() error, err error) {
+	switch kind {
+	case embeddedNode:
+		n, err := node.Start(ctx, node.Config{Dir: dir})
+		if err != nil {
+			return "", nil, err
+		}
+		return n.ConnectionString(), n.Close, nil
+	case inMemory, inMemoryEncoded:
+		s, err := memserver.Start(ctx, memserver.Options{Encoded: kind == inMemoryEncoded})
+		if err != nil {
+			return "", nil, err
+		}
+		caFile := filepath.Join(dir, "ca.pem")
+		if err := os.WriteFile(caFile, s.CA(), 0o600); err != nil {
+			return "", nil, err
+		}
+		return "esdb://bench:bench@" + s.Addr() + "?tls=true&tlsCaFile=" + caFile, s.Close, nil
+	default:
+		return "", nil, fmt.Errorf("no server of kind %q", kind)
+	}
+}
+
+func connect(connection string) (*esdb.Client, error) {
+	config, err := esdb.ParseConnectionString(connection)
+	if err != nil {
+		return nil, err
+	}
+	config.Logger = esdb.NoopLogging()
+	return esdb.NewClient(config)
+}
+
+// serveCommand makes this program a server and nothing else.
+const serveCommand = "serve"
+
+// hello is the line that such a process prints when it listens.
+type hello struct {
+	Connection string        `json:"connection"`
+	Opening    time.Duration `json:"opening"`
+}
+
+// serve ends when its standard input does, which is when whoever started it
+// has ended.
+func serve(ctx context.Context, kind, dir string) error {
+	started := time.Now()
+	connection, stop, err := open(ctx, kind, dir)
+	if err != nil {
+		return err
+	}
+	line, err := json.Marshal(hello{Connection: connection, Opening: time.Since(started)})
+	if err != nil {
+		return err
+	}
+	fmt.Println(string(line))
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return errors.Join(err, stop())
+}
+
+// startApart runs the server in a process of its own, whose memory can be told
+// apart and which can be killed.
+func startApart(ctx context.Context, kind, dir string) (*server, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, program, serveCommand, kind, dir) //nolint:gosec // this program
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	end := func() error { return errors.Join(stdin.Close(), cmd.Wait()) }
+	said, err := readHello(stdout)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s does not start: %w", kind, err), end())
+	}
+	client, err := connect(said.Connection)
+	if err != nil {
+		return nil, errors.Join(err, end())
+	}
+	return &server{client: client, opening: said.Opening, process: cmd, stop: func() error {
+		return errors.Join(client.Close(), end())
+	}}, nil
+}
+
+func readHello(stdout io.Reader) (hello, error) {
+	var said hello
+	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	if err != nil {
+		return said, err
+	}
+	return said, json.Unmarshal(line, &said)
+}
+
+// kill ends a process of its own as a crash would.
+func (s *server) kill() error {
+	if err := s.process.Process.Kill(); err != nil {
+		return err
+	}
+	err := s.stop()
+	if errors.As(err, new(*exec.ExitError)) {
+		return nil // it was killed
+	}
+	return err
+}
+
+// peakMemory is the most that a process of its own has had in memory, in MB.
+func (s *server) peakMemory() (float64, error) {
+	status := filepath.Join("/proc", strconv.Itoa(s.process.Process.Pid), "status")
+	kilobytes, err := strconv.ParseFloat(strings.TrimSuffix(field(status, "VmHWM"), " kB"), 64)
+	if err != nil {
+		return 0, fmt.Errorf("the kernel does not say how much memory the process has had: %w", err)
+	}
+	return kilobytes / 1024, nil
+}
