@@ -71,6 +71,14 @@ func (a Access) write(dir string) error {
 	return writePrivate(filepath.Join(dir, accessName), append(b, '\n'))
 }
 
+// withdraw takes node.json away when its node has gone.
+func withdraw(dir string) error {
+	if err := os.Remove(filepath.Join(dir, accessName)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // secrets are the accounts' passwords, made at the first start and kept.
 type secrets struct {
 	Password      string `json:"password"`

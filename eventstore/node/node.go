@@ -47,6 +47,7 @@ var ErrLocked = journal.ErrLocked
 
 // Node is a running node.
 type Node struct {
+	dir     string
 	access  Access
 	journal *journal.Journal
 	server  *grpc.Server
@@ -112,6 +113,7 @@ func serve(ctx context.Context, c Config, host string, j *journal.Journal) (*Nod
 	}
 	alive, stop := context.WithCancel(context.WithoutCancel(ctx))
 	n := &Node{
+		dir:     c.Dir,
 		access:  access,
 		journal: j,
 		server:  newServer(newGuard(access), options),
@@ -207,15 +209,15 @@ func (n *Node) AdminConnectionString() string { return n.access.AdminConnectionS
 // closeGrace is how long calls under way may take to end by themselves.
 const closeGrace = 3 * time.Second
 
-// Close ends subscriptions, lets other calls finish for a moment, and closes
-// the log.
+// Close ends subscriptions, lets other calls finish for a moment, closes the log
+// and takes node.json away.
 func (n *Node) Close() error {
 	n.stop()
 	late := time.AfterFunc(closeGrace, n.server.Stop)
 	n.server.GracefulStop()
 	late.Stop()
 	<-n.done
-	err := errors.Join(n.serveErr, n.journal.Close())
+	err := errors.Join(n.serveErr, n.journal.Close(), withdraw(n.dir))
 	n.log.Info("event log is closed", "address", n.access.Address)
 	return err
 }

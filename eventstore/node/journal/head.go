@@ -28,23 +28,26 @@ func (h *head) softDeleted() bool { return h.policy.TruncateBefore == math.MaxIn
 // policy is the part of a stream's metadata that says which of its events are
 // visible.
 type policy struct {
-	MaxCount       int64 `json:"$maxCount"` // 0: no limit
-	MaxAge         int64 `json:"$maxAge"`   // seconds; 0: no limit
-	TruncateBefore int64 `json:"$tb"`
+	MaxCount       int64 // $maxCount; 0: no limit
+	MaxAge         int64 // $maxAge, seconds; 0: no limit
+	TruncateBefore int64 // $tb
 }
 
-// parsePolicy reads metadata leniently: it is the client's JSON, and what does
-// not make sense limits nothing.
+// parsePolicy reads metadata leniently, field by field: it is the client's
+// JSON, and a field that makes no sense limits nothing.
 func parsePolicy(data []byte) policy {
-	var p policy
-	if err := json.Unmarshal(data, &p); err != nil {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(data, &fields) != nil {
 		return policy{}
 	}
-	return policy{
-		MaxCount:       max(p.MaxCount, 0),
-		MaxAge:         max(p.MaxAge, 0),
-		TruncateBefore: max(p.TruncateBefore, 0),
+	number := func(name string) int64 {
+		var n int64
+		if json.Unmarshal(fields[name], &n) != nil {
+			return 0
+		}
+		return max(n, 0)
 	}
+	return policy{MaxCount: number("$maxCount"), MaxAge: number("$maxAge"), TruncateBefore: number("$tb")}
 }
 
 // first is the first revision visible in a stream whose last is given.

@@ -33,6 +33,14 @@ func openPebble(dir string, o Options, lock *pebble.Lock) (*pebble.DB, error) {
 		L0StopWritesThreshold:       64,
 		LBaseMaxBytes:               256 << 20,
 		Logger:                      pebbleLogger{o.Logger},
+		EventListener: &pebble.EventListener{
+			// The default ends the process. The reader who met the damage is
+			// told instead, and the rest of the log is still served.
+			DataCorruption: func(i pebble.DataCorruptionInfo) {
+				o.Logger.Error("corrupt data", "file", i.Path, "error", i.Details)
+			},
+			BackgroundError: func(err error) { o.Logger.Error("storage", "error", err) },
+		},
 	}
 	options.CompactionConcurrencyRange = func() (int, int) { return 1, 1 }
 	for i := range options.Levels {

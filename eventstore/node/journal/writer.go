@@ -161,7 +161,7 @@ func (j *Journal) commit(g *group) {
 	if g.batch.Empty() {
 		_ = g.batch.Close()
 		g.batch = nil
-	} else if err := j.apply(g.batch); err != nil {
+	} else if err := j.apply(j.db, g.batch); err != nil {
 		j.failure.store(err)
 		g.fail(j.failure.load())
 		return
@@ -325,8 +325,9 @@ func (j *Journal) put(g *group, stream string, h *head, revision uint64, e *Even
 	return nil
 }
 
-func (j *Journal) apply(batch *pebble.Batch) error {
-	if err := j.db.ApplyNoSyncWait(batch, pebble.Sync); err != nil {
+// applyBatch writes a batch and starts its sync.
+func applyBatch(db *pebble.DB, batch *pebble.Batch) error {
+	if err := db.ApplyNoSyncWait(batch, pebble.Sync); err != nil {
 		return fmt.Errorf("write to the journal: %w", err)
 	}
 	return nil
