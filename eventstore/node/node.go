@@ -126,7 +126,9 @@ func serve(ctx context.Context, c Config, host string, j *journal.Journal) (*Nod
 	gossip.RegisterGossipServer(n.server, gossipService{instance: uuid.New(), now: ticks})
 	go func() {
 		defer close(n.done)
-		n.serveErr = n.server.Serve(listener)
+		if err := n.server.Serve(listener); !errors.Is(err, grpc.ErrServerStopped) {
+			n.serveErr = err // nil too, where it was stopped after it had begun
+		}
 	}()
 	c.Logger.Info("event log is served", "address", access.Address, "head", j.Head(), "insecure", c.Insecure)
 	return n, nil
