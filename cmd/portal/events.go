@@ -1,0 +1,116 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"portal.example/eventstore"
+)
+
+// eventsCommand looks into the log from the command line.
+func eventsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "events",
+		Short: "Look into the event log",
+		Long: `Looks into the event log: the one that PORTAL_EVENTSTORE names, or the one in
+PORTAL_DATA (.data), beside a running portal or node or without one.` + exitHelp,
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error { return misusef("events: name a subcommand, such as stats") },
+	}
+	cmd.AddCommand(eventsStats())
+	return cmd
+}
+
+func eventsStats() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "stats",
+		Short: "Count the log's events by type",
+		Long:  "Reads the whole log and counts its events by type, with the bytes of their data." + exitHelp,
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+			client, done, err := openLog(cmd.Context(), dataFolder(), log)
+			if err != nil {
+				return err
+			}
+			s, err := gatherStats(cmd.Context(), client)
+			if closeErr := done(); err == nil {
+				err = closeErr
+			}
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(s)
+			}
+			return s.print(cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")
+	return cmd
+}
+
+// dataFolder is where the portal keeps what is not in Postgres.
+func dataFolder() string { return cmp.Or(os.Getenv("PORTAL_DATA"), ".data") }
+
+// logStats is what a log holds, by type of event.
+type logStats struct {
+	Events   uint64      `json:"events"`
+	Bytes    uint64      `json:"bytes"` // of the events' data
+	Position string      `json:"position"`
+	Items    []typeStats `json:"items"`
+}
+
+type typeStats struct {
+	Type   string `json:"type"`
+	Events uint64 `json:"events"`
+	Bytes  uint64 `json:"bytes"`
+}
+
+func gatherStats(ctx context.Context, client *eventstore.Client) (logStats, error) {
+	var s logStats
+	byType := map[string]*typeStats{}
+	var last eventstore.Position
+	for e, err := range client.ReadAll(ctx, eventstore.Start()) {
+		if err != nil {
+			return s, err
+		}
+		t := byType[e.Type]
+		if t == nil {
+			t = &typeStats{Type: e.Type}
+			byType[e.Type] = t
+		}
+		t.Events++
+		t.Bytes += uint64(len(e.Data))
+		s.Events++
+		s.Bytes += uint64(len(e.Data))
+		last = e.Position
+	}
+	s.Position = last.String()
+	s.Items = make([]typeStats, 0, len(byType))
+	for _, name := range slices.Sorted(maps.Keys(byType)) {
+		s.Items = append(s.Items, *byType[name])
+	}
+	return s, nil
+}
+
+func (s logStats) print(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "events\tbytes\t  type\t")
+	for _, t := range s.Items {
+		fmt.Fprintf(table, "%d\t%d\t  %s\t\n", t.Events, t.Bytes, t.Type)
+	}
+	fmt.Fprintf(table, "%d\t%d\t  all, up to position %s\t\n", s.Events, s.Bytes, s.Position)
+	return table.Flush()
+}

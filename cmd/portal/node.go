@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"portal.example/eventstore/node"
+)
+
+// nodeCommand serves the event log by itself, for any EventStoreDB client.
+func nodeCommand() *cobra.Command {
+	var listen, dir string
+	var insecure bool
+	cmd := &cobra.Command{
+		Use:   "node --data DIR",
+		Short: "Serve the event log by itself, for any EventStoreDB client",
+		Long: `Serves the event log in DIR over EventStoreDB's gRPC protocol until it is
+interrupted.
+
+By default connections are encrypted and need a password. Both are made at the
+first start; DIR/node.json (mode 0600) tells programs on this machine the
+address, the certificate to trust and the credentials. --insecure turns both
+off and serves loopback addresses only.` + exitHelp,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dir == "" {
+				return misusef("--data: missing")
+			}
+			if _, _, err := net.SplitHostPort(listen); err != nil {
+				return misusef("--listen %q: %w", listen, err)
+			}
+			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			n, err := node.Start(cmd.Context(), node.Config{Dir: dir, Listen: listen, Insecure: insecure, Logger: log})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), ready(n.Access(), dir))
+			select {
+			case <-cmd.Context().Done():
+				return n.Close()
+			case <-n.Done():
+				return errors.Join(errors.New("the node stopped serving"), n.Close())
+			}
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:2113", "address to serve, host:port")
+	cmd.Flags().StringVar(&dir, "data", "", "folder of the log")
+	cmd.Flags().BoolVar(&insecure, "insecure", false, "no encryption, no password; loopback only")
+	return cmd
+}
+
+// ready says how to connect without printing a password.
+func ready(a node.Access, dir string) string {
+	if a.Insecure {
+		return "INSECURE event log at " + a.ConnectionString()
+	}
+	return fmt.Sprintf("event log at esdb://%s; certificate and credentials are in %s/node.json", a.Address, dir)
+}
