@@ -2,6 +2,8 @@ module portal.example
 
 go 1.26.0
 
+toolchain go1.26.8
+
 require (
 	dario.cat/mergo v1.0.1 // indirect
 	github.com/DataDog/zstd v1.5.7 // indirect

@@ -59,7 +59,10 @@ func (a account) mkdir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return errors.Join(os.Chmod(dir, 0o700), a.own(dir), a.checkReach(dir))
+	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a folder has to be entered by its owner
+		return err
+	}
+	return errors.Join(a.own(dir), a.checkReach(dir))
 }
 
 func (a account) writeFile(path, content string) error {
@@ -111,7 +114,7 @@ func (a account) owns(info fs.FileInfo) bool {
 func (a account) attributes() *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setpgid: true}
 	if a.other {
-		attr.Credential = &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)} //nolint:gosec // ids are not negative
+		attr.Credential = &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}
 	}
 	return attr
 }

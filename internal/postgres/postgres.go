@@ -62,8 +62,9 @@ type Server struct {
 	password string
 	logFile  string
 
-	throwAway bool
-	postmaster
+	throwAway bool // the data goes with the server
+
+	process  process
 	janitor  *janitor
 	stopOnce sync.Once
 	stopErr  error
@@ -124,10 +125,10 @@ func (s *Server) startOrTakeOver(ctx context.Context, command func() *exec.Cmd) 
 	defer retry.Stop()
 	patience := time.After(takeOverLimit)
 	for {
-		if err := s.postmaster.run(command(), s.logFile); err != nil {
+		if err := s.process.run(command(), s.logFile); err != nil {
 			return err
 		}
-		if err := s.janitor.mind(s.pid()); err != nil {
+		if err := s.janitor.mind(s.process.pid()); err != nil {
 			return err
 		}
 		err := s.waitUntilReady(ctx)
@@ -207,7 +208,7 @@ func (s *Server) TCPURL(database string) string {
 // again returns the first call's answer.
 func (s *Server) Stop() error {
 	s.stopOnce.Do(func() {
-		s.stopErr = s.postmaster.stop(s.stopSignal(), stopLimit)
+		s.stopErr = s.process.stop(s.stopSignal(), stopLimit)
 		if s.stopErr == nil {
 			s.stopErr = s.janitor.mind(0)
 		}

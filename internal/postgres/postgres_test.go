@@ -48,7 +48,7 @@ func TestServerStartsAgainAfterACrash(t *testing.T) {
 
 	first := startServer(t, opts)
 	query[string](ctx, t, first.URL("postgres"), "CREATE TABLE note AS SELECT 'still here' AS text")
-	if err := first.postmaster.stop(syscall.SIGKILL, limit); err != nil {
+	if err := first.process.stop(syscall.SIGKILL, limit); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(opts.Dir, "data", "postmaster.pid")); err != nil {
@@ -133,7 +133,7 @@ func TestServerEndsWithItsParent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(ctx, self, "-test.run=^"+t.Name()+"$") //nolint:gosec // this very binary
+	cmd := exec.CommandContext(ctx, self, "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), child+"=1")
 	out, err := cmd.Output()
 	if err == nil {
@@ -180,7 +180,7 @@ func TestFolderOutOfReach(t *testing.T) {
 		t.Skip("only root hands its server to another user")
 	}
 	closed := t.TempDir()
-	if err := os.Chmod(closed, 0o700); err != nil { //nolint:gosec // a folder has to be entered
+	if err := os.Chmod(closed, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	s, err := Start(withLimit(t), Options{Dir: filepath.Join(closed, "server")})
@@ -200,7 +200,7 @@ func TestFindBinaries(t *testing.T) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, nil, 0o700); err != nil { //nolint:gosec // to be found it must be executable
+		if err := os.WriteFile(path, nil, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -251,7 +251,7 @@ func reachableDir(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // entering is the point
+	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -15,15 +15,15 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// postmaster is the server's main process.
-type postmaster struct {
-	process *os.Process
-	exited  chan struct{} // closed when the process has gone
+// process is the server's main process, the postmaster.
+type process struct {
+	handle *os.Process
+	exited chan struct{} // closed when the process has gone
 }
 
 // run starts the process with its output in logFile.
-func (p *postmaster) run(cmd *exec.Cmd, logFile string) error {
-	out, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // a file in the caller's folder
+func (p *process) run(cmd *exec.Cmd, logFile string) error {
+	out, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (p *postmaster) run(cmd *exec.Cmd, logFile string) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	p.process, p.exited = cmd.Process, make(chan struct{})
+	p.handle, p.exited = cmd.Process, make(chan struct{})
 	go func() {
 		defer close(p.exited)
 		_ = cmd.Wait() // what went wrong stands in the log
@@ -40,15 +40,15 @@ func (p *postmaster) run(cmd *exec.Cmd, logFile string) error {
 	return nil
 }
 
-func (p *postmaster) pid() int { return p.process.Pid }
+func (p *process) pid() int { return p.handle.Pid }
 
 // stop asks for a shutdown and waits for it, and insists after the limit.
-func (p *postmaster) stop(signal syscall.Signal, limit time.Duration) error {
-	if p.process == nil {
+func (p *process) stop(signal syscall.Signal, limit time.Duration) error {
+	if p.handle == nil {
 		return nil
 	}
 	for _, signal := range []syscall.Signal{signal, syscall.SIGQUIT, syscall.SIGKILL} {
-		if err := p.process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		if err := p.handle.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			return fmt.Errorf("stop: %w", err)
 		}
 		select {
@@ -57,7 +57,7 @@ func (p *postmaster) stop(signal syscall.Signal, limit time.Duration) error {
 		case <-time.After(limit):
 		}
 	}
-	return fmt.Errorf("stop: process %d does not end", p.process.Pid)
+	return fmt.Errorf("stop: process %d does not end", p.handle.Pid)
 }
 
 func (s *Server) waitUntilReady(ctx context.Context) error {
@@ -69,7 +69,7 @@ func (s *Server) waitUntilReady(ctx context.Context) error {
 			return conn.Close(ctx)
 		}
 		select {
-		case <-s.exited:
+		case <-s.process.exited:
 			return startError(s.logFile)
 		case <-ctx.Done():
 			return fmt.Errorf("did not start: %w", errors.Join(ctx.Err(), err))
@@ -82,7 +82,7 @@ var errInUse = errors.New("another server has the folder")
 
 // startError is what Postgres says about its own failure.
 func startError(logFile string) error {
-	log, err := os.ReadFile(logFile) //nolint:gosec // the server's own log
+	log, err := os.ReadFile(logFile)
 	if err != nil {
 		return err
 	}
