@@ -1,0 +1,62 @@
+package storetest_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"portal.example/eventstore/node"
+	"portal.example/eventstore/storetest"
+)
+
+// serverVariable names a real EventStoreDB by the esdb:// connection string of
+// an account that may do everything.
+const serverVariable = "PORTAL_TEST_EVENTSTORE"
+
+// tested collects what the run was against, for its last line.
+var tested []string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if os.Getenv(serverVariable) == "" {
+		tested = append(tested, "no real EventStoreDB ("+serverVariable+" names none)")
+	}
+	fmt.Println("storetest ran against: " + strings.Join(tested, "; ")) //nolint:forbidigo // the report of the run
+	os.Exit(code)
+}
+
+func TestNode(t *testing.T) {
+	tested = append(tested, "the embedded node")
+	storetest.Run(t, storetest.Server{
+		Name:             "the embedded node",
+		ConnectionString: startNode(t, node.Config{}).AdminConnectionString(),
+	})
+}
+
+func TestEventStoreDB(t *testing.T) {
+	connection := os.Getenv(serverVariable)
+	if connection == "" {
+		t.Skipf("%s names no server", serverVariable)
+	}
+	tested = append(tested, "a real EventStoreDB")
+	storetest.Run(t, storetest.Server{Name: "the EventStoreDB of " + serverVariable, ConnectionString: connection})
+}
+
+func startNode(t *testing.T, config node.Config) *node.Node {
+	t.Helper()
+	if config.Dir == "" {
+		config.Dir = t.TempDir()
+	}
+	n, err := node.Start(context.WithoutCancel(t.Context()), config)
+	if err != nil {
+		t.Fatalf("the node does not start: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Errorf("the node does not close: %v", err)
+		}
+	})
+	return n
+}
