@@ -30,7 +30,7 @@ func (a *appender) append(ctx context.Context) error {
 	if n := a.sent % eventsPerStream; n == 0 {
 		a.stream = category + "-" + uuid.NewString()
 	} else {
-		expected = esdb.Revision(uint64(n - 1)) //nolint:gosec // between 0 and eventsPerStream
+		expected = esdb.Revision(uint64(n - 1))
 	}
 	a.sent++
 	return a.send(ctx, a.stream, expected)
@@ -74,7 +74,7 @@ const filledPerStream = 20
 // filledStream is the name of the nth stream; names that follow each other do
 // not sort beside each other, as with real ids.
 func filledStream(n int) string {
-	return category + "-" + uuid.NewSHA1(uuid.NameSpaceOID, binary.BigEndian.AppendUint64(nil, uint64(n))).String() //nolint:gosec // a count
+	return category + "-" + uuid.NewSHA1(uuid.NameSpaceOID, binary.BigEndian.AppendUint64(nil, uint64(n))).String()
 }
 
 // fill appends that many events, a stream an append, and reports how far it is

@@ -110,7 +110,7 @@ func fileSystem(dir string) string {
 
 // field finds "name : value" in one of the kernel's files.
 func field(path, name string) string {
-	content, err := os.ReadFile(path) //nolint:gosec // a constant
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return ""
 	}
@@ -123,7 +123,7 @@ func field(path, name string) string {
 }
 
 func firstLine(path string) string {
-	content, err := os.ReadFile(path) //nolint:gosec // a constant
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return ""
 	}

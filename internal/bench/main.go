@@ -21,11 +21,18 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	var err error
 	if len(os.Args) == 4 && os.Args[1] == serveCommand {
-		exit(serve(ctx, os.Args[2], os.Args[3]))
+		err = serve(ctx, os.Args[2], os.Args[3])
+	} else {
+		err = run(ctx, os.Args[1:])
 	}
-	exit(run(ctx, os.Args[1:]))
+	status := statusOf(err)
+	if status != 0 {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+	}
+	stop()
+	os.Exit(status) //nolint:forbidigo // this is main
 }
 
 var (
@@ -33,16 +40,14 @@ var (
 	errUsage  = errors.New("see --help")
 )
 
-func exit(err error) {
+func statusOf(err error) int {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
-		os.Exit(0)
+		return 0
 	case errors.Is(err, errUsage):
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(2)
+		return 2
 	default:
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
+		return 1
 	}
 }
 

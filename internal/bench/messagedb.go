@@ -50,7 +50,7 @@ func installMessageDB(ctx context.Context, url string) error {
 		"indexes/messages-id", "indexes/messages-stream", "indexes/messages-category",
 	}
 	for _, file := range files {
-		sql, err := os.ReadFile(filepath.Join(root, file+".sql")) //nolint:gosec // part of the package
+		sql, err := os.ReadFile(filepath.Join(root, file+".sql"))
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("message-db is not the expected version: %w", err)
 		}

@@ -113,7 +113,7 @@ func readPgbenchLogs(dir string) ([]transaction, error) {
 	}
 	var transactions []transaction
 	for _, file := range files {
-		content, err := os.ReadFile(file) //nolint:gosec // made a moment ago
+		content, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err
 		}

@@ -70,7 +70,7 @@ func catchUp(ctx context.Context, client *esdb.Client) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer subscription.Close() //nolint:errcheck // it never returns one
+	defer subscription.Close()
 	for {
 		received := subscription.Recv()
 		switch {

@@ -37,7 +37,7 @@ func (r Report) save(path string) error {
 
 func loadReport(path string) (Report, error) {
 	var report Report
-	content, err := os.ReadFile(path) //nolint:gosec // named by the user
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return report, err
 	}
