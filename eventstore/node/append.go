@@ -3,7 +3,9 @@ package node
 import (
 	"errors"
 	"io"
+	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
@@ -35,10 +37,7 @@ func (s *streamsService) Append(stream streams.Streams_AppendServer) error {
 		return status.Errorf(codes.DeadlineExceeded, "the append was not complete within %v", s.appendTimeout)
 	}
 	if p.err != nil {
-		if p.tooLarge {
-			trail(ctx, trailerException, "maximum-append-size-exceeded",
-				"maximum-append-size", strconv.Itoa(maxAppendBytes))
-		}
+		trail(ctx, p.trailers...)
 		return p.err
 	}
 	if err := mayWrite(ctx, p.stream); err != nil {
@@ -61,8 +60,8 @@ type proposal struct {
 	expected journal.Expected
 	events   []journal.Event
 	size     int
-	tooLarge bool
 	err      error
+	trailers []string // that tell clients which error it is
 }
 
 // receive reads a client's messages to their end, also after a mistake: a
@@ -103,38 +102,44 @@ func (p *proposal) add(m *streams.AppendReq_ProposedMessage) error {
 	if m == nil {
 		return invalid("append: every message after the options must be an event")
 	}
+	for _, name := range requiredProperties {
+		if m.GetMetadata()[name] == "" {
+			p.trailers = []string{
+				trailerException, "missing-required-metadata-property",
+				"required-metadata-properties", strings.Join(requiredProperties, ","),
+			}
+			return invalid("event: metadata property %s: missing", name)
+		}
+	}
 	e, err := proposedEvent(m)
 	if err != nil {
 		return err
 	}
 	p.size += len(e.Data) + len(e.Metadata) + 2*len(e.Type)
 	if p.size > maxAppendBytes {
-		p.tooLarge, p.events = true, nil
+		p.events = nil
+		p.trailers = []string{trailerException, "maximum-append-size-exceeded", "maximum-append-size", strconv.Itoa(maxAppendBytes)}
 		return invalid("Maximum Append Size of %d Exceeded.", maxAppendBytes)
 	}
 	p.events = append(p.events, e)
 	return nil
 }
 
+var requiredProperties = []string{"type", "content-type"}
+
 func proposedEvent(m *streams.AppendReq_ProposedMessage) (journal.Event, error) {
 	id, err := parseID(m.GetId())
 	if err != nil {
 		return journal.Event{}, err
 	}
-	kind, typed := m.GetMetadata()["type"]
-	content, contented := m.GetMetadata()["content-type"]
-	switch {
-	case !typed || kind == "":
-		return journal.Event{}, invalid("event %s: metadata property type: missing", id)
-	case len(kind) > maxNameBytes:
+	kind := m.GetMetadata()["type"]
+	if len(kind) > maxNameBytes {
 		return journal.Event{}, invalid("event %s: metadata property type: %d bytes, %d at most", id, len(kind), maxNameBytes)
-	case !contented:
-		return journal.Event{}, invalid("event %s: metadata property content-type: missing", id)
 	}
 	return journal.Event{
 		ID:       id,
 		Type:     kind,
-		JSON:     content == "application/json",
+		JSON:     m.GetMetadata()["content-type"] == jsonContent,
 		Data:     m.GetData(),
 		Metadata: m.GetCustomMetadata(),
 	}, nil
@@ -189,8 +194,9 @@ func wrongExpected(w *journal.WrongExpected) *streams.AppendResp {
 	case journal.StreamExists:
 		v.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedStreamExists{ExpectedStreamExists: empty}
 		v.ExpectedRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_StreamExists_20_6_0{StreamExists_20_6_0: empty}
-	case journal.NoStream: // the older fields have no word for it
+	case journal.NoStream: // the older fields have no word for it but the number
 		v.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedNoStream{ExpectedNoStream: empty}
+		v.ExpectedRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_ExpectedRevision_20_6_0{ExpectedRevision_20_6_0: math.MaxUint64}
 	default:
 		v.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedRevision{ExpectedRevision: uint64(w.Expected)}
 		v.ExpectedRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_ExpectedRevision_20_6_0{ExpectedRevision_20_6_0: uint64(w.Expected)}

@@ -3,7 +3,9 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -69,6 +71,23 @@ func accessDenied(ctx context.Context, format string, args ...any) error {
 }
 
 func trail(ctx context.Context, pairs ...string) {
+	for i := 1; i < len(pairs); i += 2 {
+		pairs[i] = headerValue(pairs[i])
+	}
 	// It fails only outside a call, where there is nobody to tell.
 	_ = grpc.SetTrailer(ctx, metadata.Pairs(pairs...))
+}
+
+// headerValue is a value as a header may hold it, printable ASCII; what is not,
+// as in the names of some streams, is percent-encoded.
+func headerValue(value string) string {
+	var b strings.Builder
+	for i := range len(value) {
+		if c := value[i]; c < ' ' || c > '~' || c == '%' {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }

@@ -17,14 +17,13 @@ type filter struct {
 	prefixes [][]byte
 	pattern  *regexp.Regexp
 	// every is how many events a subscription considers from one checkpoint to
-	// the next.
+	// the next; it must not be 0 there.
 	every uint64
 }
 
 const (
 	maxPrefixes     = 256
 	maxPatternBytes = 4096
-	defaultWindow   = 32
 )
 
 // parseFilter checks a client's filter. Regular expressions are RE2's: they
@@ -33,9 +32,14 @@ func parseFilter(o *streams.ReadReq_Options_FilterOptions) (filter, error) {
 	if o == nil {
 		return filter{}, nil
 	}
-	f := filter{active: true, every: max(uint64(o.GetMax()), 1) * max(uint64(o.GetCheckpointIntervalMultiplier()), 1)}
-	if o.GetMax() == 0 {
-		f.every = defaultWindow * max(uint64(o.GetCheckpointIntervalMultiplier()), 1)
+	f := filter{active: true}
+	switch window := o.GetWindow().(type) {
+	case *streams.ReadReq_Options_FilterOptions_Max:
+		f.every = uint64(window.Max) * uint64(o.GetCheckpointIntervalMultiplier())
+	case *streams.ReadReq_Options_FilterOptions_Count:
+		f.every = uint64(o.GetCheckpointIntervalMultiplier())
+	default:
+		return filter{}, invalid("filter: the window is missing")
 	}
 	var e *streams.ReadReq_Options_FilterOptions_Expression
 	switch kind := o.GetFilter().(type) {

@@ -84,6 +84,12 @@ func FuzzReadRequest(f *testing.F) {
 			}},
 		},
 	} {
+		if o != nil {
+			o.UuidOption = &streams.ReadReq_Options_UUIDOption{Content: &streams.ReadReq_Options_UUIDOption_String_{String_: &shared.Empty{}}}
+			if o.GetFilterOption() == nil {
+				o.FilterOption = &streams.ReadReq_Options_NoFilter{NoFilter: &shared.Empty{}}
+			}
+		}
 		b, err := proto.Marshal(&streams.ReadReq{Options: o})
 		if err != nil {
 			f.Fatal(err)

@@ -41,7 +41,16 @@ func (r *reader) serve(o *streams.ReadReq_Options) (err error) {
 	}
 	r.links = o.GetResolveLinks()
 	r.backwards = o.GetReadDirection() == streams.ReadReq_Options_Backwards
-	_, r.textID = o.GetUuidOption().GetContent().(*streams.ReadReq_Options_UUIDOption_String_)
+	switch o.GetUuidOption().GetContent().(type) {
+	case *streams.ReadReq_Options_UUIDOption_Structured:
+	case *streams.ReadReq_Options_UUIDOption_String_:
+		r.textID = true
+	default:
+		return invalid("read: it is not said in which form ids are wanted")
+	}
+	if o.GetFilterOption() == nil {
+		return invalid("read: neither a filter nor the wish for none")
+	}
 	if r.filter, err = parseFilter(o.GetFilter()); err != nil {
 		return err
 	}
@@ -56,6 +65,9 @@ func (r *reader) serve(o *streams.ReadReq_Options) (err error) {
 	}
 	if subscribing && r.backwards {
 		return invalid("subscription: there is no subscribing backwards")
+	}
+	if subscribing && r.filter.active && r.filter.every == 0 {
+		return invalid("filter: the checkpoint interval must be positive")
 	}
 	switch target := o.GetStreamOption().(type) {
 	case *streams.ReadReq_Options_All:
@@ -74,7 +86,7 @@ func (r *reader) serve(o *streams.ReadReq_Options) (err error) {
 		if subscribing {
 			return r.subscribeToStream(name, target.Stream)
 		}
-		return r.readStream(name, target.Stream)
+		return r.readStream(name, target.Stream, o.GetControlOption().GetCompatibility() >= 1)
 	default:
 		return invalid("read: neither a stream nor $all")
 	}
@@ -126,7 +138,7 @@ func (r *reader) readAll(o *streams.ReadReq_Options_AllOptions) error {
 	return nil
 }
 
-func (r *reader) readStream(name string, o *streams.ReadReq_Options_StreamOptions) error {
+func (r *reader) readStream(name string, o *streams.ReadReq_Options_StreamOptions, telling bool) error {
 	stream, err := r.service.journal.Stream(name)
 	if errors.Is(err, journal.ErrNoStream) {
 		return r.stream.SendMsg(&streams.ReadResp{Content: &streams.ReadResp_StreamNotFound_{
@@ -151,7 +163,12 @@ func (r *reader) readStream(name string, o *streams.ReadReq_Options_StreamOption
 	default:
 		return invalid("read of a stream: neither a revision, nor the start, nor the end")
 	}
-	for r.left > 0 {
+	if telling && !r.backwards {
+		if err := r.tellFirst(stream, from); err != nil {
+			return err
+		}
+	}
+	for end := false; r.left > 0 && !end; {
 		page, err := read(r.ctx, stream, from, r.limit())
 		if err != nil {
 			return err
@@ -161,12 +178,25 @@ func (r *reader) readStream(name string, o *streams.ReadReq_Options_StreamOption
 				return err
 			}
 		}
-		if page.End {
-			return nil
-		}
-		from = page.Next
+		end, from = page.End, page.Next
 	}
-	return nil
+	if !telling {
+		return nil
+	}
+	return r.stream.SendMsg(&streams.ReadResp{Content: &streams.ReadResp_LastStreamPosition{LastStreamPosition: uint64(stream.Last)}})
+}
+
+// tellFirst says where reading really begins, to a client that asks for what is
+// hidden or has not happened.
+func (r *reader) tellFirst(s journal.Stream, from uint64) error {
+	first := uint64(s.First)
+	switch {
+	case from > uint64(s.Last):
+		first = uint64(s.Last) + 1
+	case from >= first:
+		return nil
+	}
+	return r.stream.SendMsg(&streams.ReadResp{Content: &streams.ReadResp_FirstStreamPosition{FirstStreamPosition: first}})
 }
 
 // All pages of all readers together stay within this memory, however many
@@ -183,15 +213,15 @@ func (r *reader) limit() journal.Limit {
 }
 
 // send sends one event, with the event that it links to where the client wants
-// links resolved. A link to what is no longer there is sent by itself.
+// links resolved. A link whose target has gone is sent without an event.
 func (r *reader) send(record *journal.Record) error {
 	m := &eventMessage{record: record, textID: r.textID}
-	if r.links && string(record.Type) == "$>" {
-		target, err := r.resolve(record)
-		if err != nil {
-			return err
-		}
-		if target != nil {
+	if r.links && string(record.Type) == linkType {
+		if revision, stream, ok := parseLink(record.Data); ok {
+			target, err := r.resolve(stream, revision)
+			if err != nil {
+				return err
+			}
 			m.record, m.link = target, record
 		}
 	}
@@ -199,17 +229,22 @@ func (r *reader) send(record *journal.Record) error {
 	return r.stream.SendMsg(m)
 }
 
-// resolve follows a link, whose data is revision@stream.
-func (r *reader) resolve(link *journal.Record) (*journal.Record, error) {
-	revision, stream, ok := bytes.Cut(link.Data, []byte("@"))
-	n, err := strconv.ParseInt(string(revision), 10, 64)
-	if !ok || err != nil || n < 0 {
-		return nil, nil //nolint:nilnil // no link after all, and no error either
-	}
-	target, err := r.service.journal.At(string(stream), uint64(n))
+// linkType is the type of an event that stands for another one.
+const linkType = "$>"
+
+// parseLink reads a link's data, which is revision@stream.
+func parseLink(data []byte) (revision uint64, stream string, ok bool) {
+	number, name, ok := bytes.Cut(data, []byte("@"))
+	n, err := strconv.ParseInt(string(number), 10, 64)
+	return uint64(n), string(name), ok && err == nil && n >= 0
+}
+
+// resolve finds what a link names, nil where it has gone.
+func (r *reader) resolve(stream string, revision uint64) (*journal.Record, error) {
+	target, err := r.service.journal.At(stream, revision)
 	var gone *journal.StreamDeleted
 	if errors.Is(err, journal.ErrNoStream) || errors.As(err, &gone) {
-		return nil, nil //nolint:nilnil // what it links to has gone
+		return nil, nil //nolint:nilnil // it has gone, which is no error
 	}
 	if err != nil {
 		return nil, err

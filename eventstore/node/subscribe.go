@@ -96,6 +96,16 @@ func (r *reader) follow(after uint64, admits func(*journal.Record) (bool, error)
 	defer context.AfterFunc(r.service.alive, cancel)()
 
 	live, considered := false, uint64(0)
+	told := after // what the last checkpoint said
+	checkpoint := func(position uint64) error {
+		if position <= told {
+			return nil
+		}
+		told = position
+		return r.stream.SendMsg(&streams.ReadResp{Content: &streams.ReadResp_Checkpoint_{
+			Checkpoint: &streams.ReadResp_Checkpoint{CommitPosition: position, PreparePosition: position},
+		}})
+	}
 	for {
 		page, err := r.service.journal.Forwards(ctx, after+1, r.limit())
 		if err != nil {
@@ -120,7 +130,7 @@ func (r *reader) follow(after uint64, admits func(*journal.Record) (bool, error)
 			}
 			after = record.Position
 			if considered++; r.filter.active && considered%r.filter.every == 0 {
-				if err := r.sendCheckpoint(after); err != nil {
+				if err := checkpoint(after); err != nil {
 					return err
 				}
 			}
@@ -130,7 +140,12 @@ func (r *reader) follow(after uint64, admits func(*journal.Record) (bool, error)
 		}
 		if !live {
 			live = true
-			if err := r.sendCaughtUp(after); err != nil {
+			if r.filter.active { // what it saw last may lie far back
+				if err := checkpoint(after); err != nil {
+					return err
+				}
+			}
+			if err := r.stream.SendMsg(&streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: &streams.ReadResp_CaughtUp{}}}); err != nil {
 				return err
 			}
 		}
@@ -138,23 +153,6 @@ func (r *reader) follow(after uint64, admits func(*journal.Record) (bool, error)
 			return r.leave(err)
 		}
 	}
-}
-
-// sendCaughtUp says that all there was has been sent. A filtered subscriber
-// learns up to where, since what it saw last may lie far back.
-func (r *reader) sendCaughtUp(after uint64) error {
-	if r.filter.active {
-		if err := r.sendCheckpoint(after); err != nil {
-			return err
-		}
-	}
-	return r.stream.SendMsg(&streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: &streams.ReadResp_CaughtUp{}}})
-}
-
-func (r *reader) sendCheckpoint(position uint64) error {
-	return r.stream.SendMsg(&streams.ReadResp{Content: &streams.ReadResp_Checkpoint_{
-		Checkpoint: &streams.ReadResp_Checkpoint{CommitPosition: position, PreparePosition: position},
-	}})
 }
 
 // leave tells a stopping node from a client that went.

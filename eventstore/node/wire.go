@@ -21,7 +21,7 @@ import (
 
 // eventMessage is a ReadResp that holds an event.
 type eventMessage struct {
-	record, link *journal.Record // what is shown, and the link that led to it
+	record, link *journal.Record // what is shown, and the link that led to it; nil where there is none
 	textID       bool            // ids as text instead of two integers
 }
 
@@ -46,7 +46,10 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 
 // size and append encode a ReadEvent: event 1, link 2, commit_position 3.
 func (m *eventMessage) size() int {
-	n := protowire.SizeTag(1) + protowire.SizeBytes(m.recordSize(m.record))
+	n := 0
+	if m.record != nil {
+		n += protowire.SizeTag(1) + protowire.SizeBytes(m.recordSize(m.record))
+	}
 	if m.link != nil {
 		n += protowire.SizeTag(2) + protowire.SizeBytes(m.recordSize(m.link))
 	}
@@ -54,7 +57,9 @@ func (m *eventMessage) size() int {
 }
 
 func (m *eventMessage) append(b []byte) []byte {
-	b = m.appendRecord(b, 1, m.record)
+	if m.record != nil {
+		b = m.appendRecord(b, 1, m.record)
+	}
 	if m.link != nil {
 		b = m.appendRecord(b, 2, m.link)
 	}

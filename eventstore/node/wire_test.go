@@ -20,6 +20,9 @@ func TestEventsAreEncodedAsTheProtocolSays(t *testing.T) {
 		m := &eventMessage{record: drawRecord(t, "event"), textID: rapid.Bool().Draw(t, "text id")}
 		if rapid.Bool().Draw(t, "linked") {
 			m.link = drawRecord(t, "link")
+			if rapid.Bool().Draw(t, "target has gone") {
+				m.record = nil
+			}
 		}
 		encoded, err := newCodec().Marshal(m)
 		if err != nil {

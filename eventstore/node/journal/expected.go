@@ -62,15 +62,17 @@ func judge(h *head, expected Expected, events []Event, past history) (verdict, w
 		return deleted, written{}, nil
 	case expected == StreamExists && h.softDeleted():
 		return deleted, written{}, nil
-	case expected == StreamExists && h.last < 0:
+	case expected == StreamExists && h.last < 0 && !h.described:
 		return wrong, written{}, nil
 	case expected == Any || expected == StreamExists:
 		v, at := judgeRecent(h, events, past)
 		return v, at, nil
 	case int64(expected) > h.last:
 		return wrong, written{}, nil
-	case int64(expected) == h.last || len(events) == 0:
+	case int64(expected) == h.last, expected == NoStream && h.softDeleted() && len(events) == 0:
 		return accepted, written{}, nil
+	case len(events) == 0: // nothing by which a repeat could be told
+		return wrong, written{}, nil
 	}
 	var place written
 	for i := range events {

@@ -16,10 +16,13 @@ const tombstoneRevision = math.MaxInt64
 
 // head is what the writer must know of a stream.
 type head struct {
-	id      uint64 // 0: never written to
-	last    int64  // last revision, -1: none
-	policy  policy
-	changed uint64 // position of the last event that changed this head
+	id     uint64 // 0: never written to
+	last   int64  // last revision, -1: none
+	policy policy
+	// described says that the stream has metadata, which makes it exist for
+	// those who demand only that.
+	described bool
+	changed   uint64 // position of the last event that changed this head
 }
 
 func (h *head) tombstoned() bool  { return h.last == tombstoneRevision }
@@ -88,25 +91,25 @@ func (j *Journal) loadHead(stream string, upTo uint64) (*head, error) {
 		h.policy.MaxCount = 1
 		return h, nil
 	}
-	h.policy, err = j.loadPolicy(stream, upTo)
+	h.policy, h.described, err = j.loadPolicy(stream, upTo)
 	return h, err
 }
 
-func (j *Journal) loadPolicy(stream string, upTo uint64) (policy, error) {
+func (j *Journal) loadPolicy(stream string, upTo uint64) (p policy, described bool, err error) {
 	id, err := j.streamID(metaPrefix + stream)
 	if err != nil || id == 0 || id > upTo {
-		return policy{}, err
+		return policy{}, false, err
 	}
 	last, position, err := j.lastRevision(id, upTo)
 	if err != nil || last < 0 || last == tombstoneRevision {
-		return policy{}, err
+		return policy{}, false, err
 	}
 	record, closer, err := j.get(position)
 	if err != nil {
-		return policy{}, err
+		return policy{}, false, err
 	}
 	defer closer.Close() //nolint:errcheck // a read
-	return parsePolicy(record.Data), nil
+	return parsePolicy(record.Data), true, nil
 }
 
 func (j *Journal) streamID(stream string) (uint64, error) {

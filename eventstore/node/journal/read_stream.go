@@ -39,6 +39,15 @@ func (j *Journal) Stream(name string) (Stream, error) {
 	case h.last < 0 || h.softDeleted():
 		return Stream{}, ErrNoStream
 	}
+	if IsMeta(name) { // goes with the stream that it describes
+		described, err := j.loadHead(name[len(metaPrefix):], upTo)
+		if err != nil {
+			return Stream{}, err
+		}
+		if described.tombstoned() {
+			return Stream{}, &StreamDeleted{Stream: name}
+		}
+	}
 	return Stream{id: h.id, upTo: upTo, policy: h.policy, First: h.policy.first(h.last), Last: h.last}, nil
 }
 

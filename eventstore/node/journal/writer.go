@@ -227,7 +227,10 @@ func (j *Journal) decide(g *group, r *request, now Ticks) (Result, error) {
 	}
 	switch r.kind {
 	case softDelete:
-		return j.truncate(g, r.stream, tombstoneRevision, now)
+		if h.last < 0 && !h.described {
+			return Result{}, &WrongExpected{Stream: r.stream, Expected: r.expected, Current: h.last}
+		}
+		return j.describe(g, r.stream, withTruncateBefore(nil, tombstoneRevision), now)
 	case tombstone:
 		return j.entomb(g, r.stream, h, now)
 	case appendEvents:
@@ -242,7 +245,7 @@ func (j *Journal) extend(g *group, r *request, h *head, now Ticks) (Result, erro
 		return Result{Revision: h.last, Position: h.changed}, nil
 	}
 	if h.softDeleted() {
-		if _, err := j.truncate(g, r.stream, h.last+1, now); err != nil {
+		if err := j.revive(g, r.stream, h, now); err != nil {
 			return Result{}, err
 		}
 	}
@@ -251,42 +254,65 @@ func (j *Journal) extend(g *group, r *request, h *head, now Ticks) (Result, erro
 			return Result{}, err
 		}
 	}
+	result := Result{Revision: h.last, Position: h.changed}
 	if IsMeta(r.stream) {
-		if err := j.adopt(r.stream[len(metaPrefix):], r.events[len(r.events)-1].Data); err != nil {
-			return Result{}, err
-		}
+		return result, j.redescribe(g, r.stream[len(metaPrefix):], r.events[len(r.events)-1].Data, now)
 	}
-	return Result{Revision: h.last, Position: h.changed}, nil
+	return result, nil
+}
+
+// redescribe takes a client's metadata into account. Metadata brings a
+// soft-deleted stream back, and never the events that were deleted.
+func (j *Journal) redescribe(g *group, stream string, data []byte, now Ticks) error {
+	h, err := j.headFor(stream, nil)
+	if err != nil {
+		return err
+	}
+	revival := h.softDeleted() && h.last >= 0
+	if err := j.adopt(stream, data); err != nil || !revival {
+		return err
+	}
+	return j.revive(g, stream, h, now)
 }
 
 // entomb writes the event that ends a stream, at the last revision there can be.
 func (j *Journal) entomb(g *group, stream string, h *head, now Ticks) (Result, error) {
-	e := Event{ID: j.newID(), Type: "$streamDeleted", JSON: true, Data: []byte("{}")}
+	e := Event{ID: j.newID(), Type: "$streamDeleted"}
 	if err := j.put(g, stream, h, tombstoneRevision, &e, now); err != nil {
 		return Result{}, err
 	}
 	return Result{Revision: h.last, Position: h.changed}, nil
 }
 
-// truncate rewrites $tb in a stream's metadata and keeps the rest of it.
-func (j *Journal) truncate(g *group, stream string, before int64, now Ticks) (Result, error) {
-	meta := metaPrefix + stream
-	h, err := j.headFor(meta, nil)
+// revive lets a soft-deleted stream begin after its deleted events. The rest of
+// its metadata stays.
+func (j *Journal) revive(g *group, stream string, h *head, now Ticks) error {
+	meta, err := j.headFor(metaPrefix+stream, nil)
+	if err != nil {
+		return err
+	}
+	current, err := j.lastData(g, meta)
+	if err != nil {
+		return err
+	}
+	_, err = j.describe(g, stream, withTruncateBefore(current, h.last+1), now)
+	return err
+}
+
+// describe writes a stream's metadata.
+func (j *Journal) describe(g *group, stream string, metadata []byte, now Ticks) (Result, error) {
+	h, err := j.headFor(metaPrefix+stream, nil)
 	if err != nil {
 		return Result{}, err
 	}
 	if h.tombstoned() {
-		return Result{}, &StreamDeleted{Stream: meta}
+		return Result{}, &StreamDeleted{Stream: metaPrefix + stream}
 	}
-	current, err := j.lastData(g, h)
-	if err != nil {
+	e := Event{ID: j.newID(), Type: "$metadata", JSON: true, Data: metadata}
+	if err := j.put(g, metaPrefix+stream, h, uint64(h.last+1), &e, now); err != nil {
 		return Result{}, err
 	}
-	e := Event{ID: j.newID(), Type: "$metadata", JSON: true, Data: withTruncateBefore(current, before)}
-	if err := j.put(g, meta, h, uint64(h.last+1), &e, now); err != nil {
-		return Result{}, err
-	}
-	return Result{Revision: h.last, Position: h.changed}, j.adopt(stream, e.Data)
+	return Result{Revision: h.last, Position: h.changed}, j.adopt(stream, metadata)
 }
 
 // adopt takes new metadata into the head of the stream that it governs.
@@ -296,7 +322,7 @@ func (j *Journal) adopt(stream string, data []byte) error {
 		return err
 	}
 	if !IsMeta(stream) {
-		h.policy = parsePolicy(data)
+		h.policy, h.described = parsePolicy(data), true
 	}
 	h.changed = max(h.changed, j.next-1)
 	return nil

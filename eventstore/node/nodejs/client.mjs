@@ -1,0 +1,212 @@
+// EventStoreDB's official Node.js client against the server that
+// PORTAL_EVENTSTORE names. It shares no code with the Go client that the rest
+// of the tests speak through.
+
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, test } from "node:test";
+
+import {
+  BACKWARDS, END, EventStoreDBClient, FORWARDS, MaxAppendSizeExceededError, NO_STREAM, START,
+  StreamDeletedError, StreamNotFoundError, WrongExpectedVersionError,
+  binaryEvent, eventTypeFilter, excludeSystemEvents, jsonEvent, streamNameFilter,
+} from "@eventstore/db-client";
+
+const connection = process.env.PORTAL_EVENTSTORE;
+assert.ok(connection, "PORTAL_EVENTSTORE names no server");
+const client = EventStoreDBClient.connectionString(connection);
+after(() => client.dispose());
+
+// No test may hang where the server owes an answer.
+const bounded = { timeout: 60_000 };
+
+const category = () => `nodejs${randomUUID().replaceAll("-", "")}`;
+const newStream = () => `nodejs-${randomUUID()}`;
+const happened = (n, type = "Happened") => jsonEvent({ id: randomUUID(), type, data: { n }, metadata: { by: "nodejs" } });
+const several = (n) => Array.from({ length: n }, (_, i) => happened(i));
+const ids = (events) => events.map((e) => e.id);
+
+async function collect(reading) {
+  const read = [];
+  for await (const { event } of reading) read.push(event);
+  return read;
+}
+
+// take receives until n events have come, then leaves the subscription.
+async function take(subscription, n) {
+  const received = [];
+  for await (const { event } of subscription) {
+    received.push(event);
+    if (received.length === n) break;
+  }
+  await subscription.unsubscribe();
+  return received;
+}
+
+async function existing(n) {
+  const stream = newStream();
+  const events = several(n);
+  const result = await client.appendToStream(stream, events, { expectedRevision: NO_STREAM });
+  return { stream, events, result };
+}
+
+test("append answers with revision and position", bounded, async () => {
+  const { stream, result } = await existing(3);
+  assert.equal(result.success, true);
+  assert.equal(result.nextExpectedRevision, 2n);
+  const [last] = await collect(client.readStream(stream, { direction: BACKWARDS, fromRevision: END, maxCount: 1 }));
+  assert.deepEqual(last.position, result.position);
+});
+
+test("a repeated append gets the first answer and adds nothing", bounded, async () => {
+  const { stream, events, result } = await existing(3);
+  assert.deepEqual(await client.appendToStream(stream, events, { expectedRevision: NO_STREAM }), result);
+  assert.deepEqual(ids(await collect(client.readStream(stream))), ids(events));
+});
+
+test("a wrong expected revision is told with both revisions", bounded, async () => {
+  const { stream } = await existing(2);
+  await assert.rejects(client.appendToStream(stream, happened(9), { expectedRevision: NO_STREAM }), (error) => {
+    assert.ok(error instanceof WrongExpectedVersionError, String(error));
+    assert.equal(error.expectedVersion, NO_STREAM);
+    assert.equal(error.actualVersion, 1n);
+    return true;
+  });
+  await assert.rejects(client.appendToStream(stream, happened(9), { expectedRevision: 5n }), (error) => {
+    assert.equal(error.expectedVersion, 5n);
+    assert.equal(error.actualVersion, 1n);
+    return true;
+  });
+});
+
+test("events come back as they were given", bounded, async () => {
+  const stream = newStream();
+  const json = jsonEvent({ id: randomUUID(), type: "QuoteApproved", data: { amount: "12.50", name: "请求" }, metadata: { $correlationId: "c" } });
+  const binary = binaryEvent({ id: randomUUID(), type: "Scanned", data: Uint8Array.from([0, 1, 254, 255]), metadata: Uint8Array.from([7]) });
+  await client.appendToStream(stream, [json, binary], { expectedRevision: NO_STREAM });
+  const [first, second] = await collect(client.readStream(stream));
+  assert.equal(first.streamId, stream);
+  assert.equal(first.id, json.id);
+  assert.equal(first.type, "QuoteApproved");
+  assert.equal(first.revision, 0n);
+  assert.equal(first.isJson, true);
+  assert.deepEqual(first.data, json.data);
+  assert.deepEqual(first.metadata, json.metadata);
+  assert.ok(first.created instanceof Date && first.created.getUTCFullYear() >= 2020, `created ${first.created}`);
+  assert.equal(second.isJson, false);
+  assert.deepEqual([...second.data], [0, 1, 254, 255]);
+});
+
+test("a stream is read both ways, from anywhere", bounded, async () => {
+  const { stream, events } = await existing(100);
+  assert.deepEqual(ids(await collect(client.readStream(stream, { direction: FORWARDS, fromRevision: START }))), ids(events));
+  assert.deepEqual(ids(await collect(client.readStream(stream, { direction: BACKWARDS, fromRevision: END }))), ids(events).reverse());
+  assert.deepEqual(ids(await collect(client.readStream(stream, { fromRevision: 40n, maxCount: 3 }))), ids(events.slice(40, 43)));
+  assert.deepEqual(
+    ids(await collect(client.readStream(stream, { direction: BACKWARDS, fromRevision: 2n, maxCount: 10 }))),
+    ids(events.slice(0, 3)).reverse(),
+  );
+});
+
+test("$all is read both ways, from a position", bounded, async () => {
+  const { stream, result: from } = await existing(1);
+  const { events, result: to } = await existing(4);
+  const forwards = await collect(client.readAll({ direction: FORWARDS, fromPosition: from.position, maxCount: 1 }));
+  assert.equal(forwards[0].streamId, stream);
+  assert.deepEqual(forwards[0].position, from.position);
+  const backwards = await collect(client.readAll({ direction: BACKWARDS, fromPosition: to.position, maxCount: 3 }));
+  assert.deepEqual(ids(backwards), ids(events.slice(0, 3)).reverse());
+});
+
+test("streams that are not there, hidden or ended", bounded, async () => {
+  await assert.rejects(collect(client.readStream(newStream())), StreamNotFoundError);
+
+  const hidden = (await existing(2)).stream;
+  await client.deleteStream(hidden, { expectedRevision: 1n });
+  await assert.rejects(collect(client.readStream(hidden)), StreamNotFoundError);
+  const revived = await client.appendToStream(hidden, happened(0));
+  assert.equal(revived.nextExpectedRevision, 2n);
+
+  const ended = (await existing(2)).stream;
+  await assert.rejects(client.deleteStream(ended, { expectedRevision: 7n }), WrongExpectedVersionError);
+  await client.tombstoneStream(ended, { expectedRevision: 1n });
+  await assert.rejects(collect(client.readStream(ended)), StreamDeletedError);
+  await assert.rejects(client.appendToStream(ended, happened(0)), StreamDeletedError);
+});
+
+test("metadata bound what a stream shows", bounded, async () => {
+  const { stream, events } = await existing(5);
+  await client.setStreamMetadata(stream, { maxCount: 2 });
+  assert.deepEqual(ids(await collect(client.readStream(stream))), ids(events.slice(3)));
+  const { metadata } = await client.getStreamMetadata(stream);
+  assert.equal(metadata.maxCount, 2);
+});
+
+test("an append above the limit is told as such", bounded, async () => {
+  const large = binaryEvent({ type: "Scanned", data: new Uint8Array(1_100_000) });
+  await assert.rejects(client.appendToStream(newStream(), large), MaxAppendSizeExceededError);
+});
+
+test("a subscription to a stream gets history and what is new", bounded, async () => {
+  const { stream, events } = await existing(3);
+  const fresh = several(3);
+  const subscription = client.subscribeToStream(stream, { fromRevision: START });
+  subscription.once("caughtUp", () => client.appendToStream(stream, fresh).catch((error) => subscription.emit("error", error)));
+  const received = await take(subscription, 6);
+  assert.deepEqual(ids(received), ids([...events, ...fresh]));
+  assert.deepEqual(received.map((e) => e.revision), [0n, 1n, 2n, 3n, 4n, 5n]);
+});
+
+test("a subscription from a revision gets what is after it", bounded, async () => {
+  const { stream, events } = await existing(5);
+  const received = await take(client.subscribeToStream(stream, { fromRevision: 2n }), 2);
+  assert.deepEqual(ids(received), ids(events.slice(3)));
+});
+
+test("a subscription to $all filtered by stream, with checkpoints", bounded, async () => {
+  const prefix = category();
+  const { result: from } = await existing(1);
+  const old = several(2);
+  await client.appendToStream(`${prefix}-a`, old);
+  await existing(60); // does not match
+  const fresh = several(2);
+  const checkpoints = [];
+  const subscription = client.subscribeToAll({
+    fromPosition: from.position,
+    filter: streamNameFilter({
+      prefixes: [`${prefix}-`], maxSearchWindow: 4, checkpointInterval: 2,
+      checkpointReached: (_, position) => { checkpoints.push(position); },
+    }),
+  });
+  subscription.once("caughtUp", () => client.appendToStream(`${prefix}-b`, fresh).catch((error) => subscription.emit("error", error)));
+  const received = await take(subscription, 4);
+  assert.deepEqual(ids(received), ids([...old, ...fresh]));
+  assert.ok(checkpoints.length >= 4, `${checkpoints.length} checkpoints over 60 events`);
+  for (let i = 1; i < checkpoints.length; i++) {
+    assert.ok(checkpoints[i - 1].commit < checkpoints[i].commit, "checkpoints rise");
+  }
+
+  // Whoever resumes from a checkpoint misses nothing that came later.
+  const resumed = await take(client.subscribeToAll({
+    fromPosition: checkpoints[2],
+    filter: streamNameFilter({ regex: `^${prefix}-[ab]$` }),
+  }), 2);
+  assert.deepEqual(ids(resumed), ids(fresh));
+});
+
+test("a subscription to $all filtered by type", bounded, async () => {
+  const type = category();
+  const { result: from } = await existing(1);
+  const wanted = [happened(0, `${type}Opened`), happened(1, `${type}Closed`)];
+  await client.appendToStream(newStream(), [happened(2), wanted[0], happened(3), wanted[1]]);
+  const received = await take(client.subscribeToAll({ fromPosition: from.position, filter: eventTypeFilter({ prefixes: [type] }) }), 2);
+  assert.deepEqual(ids(received), ids(wanted));
+});
+
+test("a subscription to $all without system events", bounded, async () => {
+  const { stream, result: from } = await existing(1);
+  await client.setStreamMetadata(stream, { maxCount: 9 });
+  const { events } = await existing(2);
+  const received = await take(client.subscribeToAll({ fromPosition: from.position, filter: excludeSystemEvents() }), 2);
+  assert.deepEqual(ids(received), ids(events));
+});
