@@ -1,0 +1,72 @@
+// Package runner keeps the read models up with the log. A projection says which
+// tables it wants and how a batch of events changes them; the runner owns the
+// rest: reading the log, the transaction and the checkpoint in it, one leader
+// among several instances, quarantine of streams that cannot be applied,
+// rebuilding beside what is live.
+package runner
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"portal.example/eventstore"
+)
+
+// Projection turns events into rows. It keeps nothing between two batches but
+// what is in its tables, for the next batch may be applied elsewhere.
+type Projection interface {
+	// Name is the stable name: lower case letters, digits and _.
+	Name() string
+
+	// Version is raised with every change of Schema or of what Apply makes of
+	// old events. The next version is filled beside the one before.
+	Version() int
+
+	// Schema is SQL that creates the tables and indexes, names unqualified.
+	// Every table has the columns business_id (text or uuid, NOT NULL), _stream
+	// text and _position bigint: whose the row is, and the stream and commit
+	// position of the event that it was last changed by. The runner adds the
+	// row-level security, and views of the tables' names in schema read.
+	Schema() string
+
+	// Types are the names of the events it wants; none means all of the
+	// business's events.
+	Types() []string
+
+	// Apply brings the tables from the state before the batch to the one after
+	// it, within the transaction, whose search path is the build's schema. The
+	// batch is in the log's order, and every event in it is understood. Write
+	// sets, not a statement an event: fold in memory, then unnest, MERGE or
+	// database.Copy.
+	//
+	// An error that Postgres's absence does not explain is blamed on an event:
+	// Apply is called again for parts of the batch until that event is found,
+	// and its stream is quarantined. So Apply must not take note of anything
+	// outside of the transaction.
+	Apply(ctx context.Context, tx pgx.Tx, batch []eventstore.Decoded) error
+}
+
+// Source is where events come from; eventstore.Subscription is one.
+type Source interface {
+	NextBatch(ctx context.Context, limit int) ([]eventstore.Notice, error)
+	Close()
+}
+
+// Status is how one build of a projection is doing.
+type Status struct {
+	Projection  string
+	Version     int
+	Build       int64
+	Schema      string
+	Live        bool // requests read it; otherwise it is being filled, see Rebuild
+	Position    eventstore.Position
+	AsOf        time.Time // the tables are complete up to here
+	CaughtUp    bool      // there was nothing left to apply, when last looked
+	Leading     bool      // by this instance
+	Quarantined int       // streams
+}
+
+// Lag is how far the tables are behind in time.
+func (s Status) Lag(now time.Time) time.Duration { return max(0, now.Sub(s.AsOf)) }
