@@ -1,0 +1,167 @@
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/google/uuid"
+)
+
+// record appends what was decided and remembers what it led to.
+//
+// The events are decoded again before they are sent: what is cached and
+// answered is then what any later reader will find, and an event that could not
+// be read back is never written.
+func (c *Category[S, E]) record(
+	ctx context.Context, stream string, h *history[S], m Metadata, decided []E,
+) (Result[S, E], error) {
+	proposed, err := c.codec.Encode(ctx, stream, m, anys(decided)...)
+	if err != nil {
+		return Result[S, E]{}, err
+	}
+	decoded, err := c.codec.DecodeBatch(ctx, h.foresee(stream, proposed))
+	if err != nil {
+		return Result[S, E]{}, err
+	}
+	r := Result[S, E]{CommandID: m.CommandID, Stream: stream, State: h.state}
+	for _, d := range decoded {
+		event, err := eventOf[E](d)
+		if err != nil {
+			return Result[S, E]{}, err
+		}
+		r.State = r.State.Evolve(event)
+		r.Events, r.EventIDs = append(r.Events, event), append(r.EventIDs, d.Record.ID)
+	}
+	appended, err := c.log.Append(ctx, stream, h.expected(), proposed...)
+	if err != nil {
+		// A conflict, or an append of which nobody knows whether it was taken.
+		c.cache.Remove(stream)
+		return Result[S, E]{}, err
+	}
+	r.First, r.Last = appended.Revision+1-uint64(len(proposed)), appended.Revision
+	r.Position = appended.Position
+
+	h.appended(r.State, m, appended)
+	c.cache.Add(stream, h)
+	return r, nil
+}
+
+// history is the folded stream, from the cache if it is there.
+func (c *Category[S, E]) history(ctx context.Context, stream string) (h *history[S], cached bool, err error) {
+	if h, cached = c.cache.Get(stream); cached {
+		return h, true, nil
+	}
+	h = newHistory[S]()
+	for d, err := range c.read(ctx, stream) {
+		if err != nil {
+			return nil, false, err
+		}
+		event, err := eventOf[E](d)
+		if err != nil {
+			return nil, false, err
+		}
+		h.state = h.state.Evolve(event)
+		h.saw(d)
+	}
+	c.cache.Add(stream, h)
+	return h, false, nil
+}
+
+// firstAnswer finds the events of a command in the stream and answers as when
+// they were appended. It always reads: repeats are rare, and remembering every
+// answer would cost more memory than the states.
+func (c *Category[S, E]) firstAnswer(ctx context.Context, stream string, command uuid.UUID) (Result[S, E], error) {
+	r := Result[S, E]{CommandID: command, Stream: stream}
+	for d, err := range c.read(ctx, stream) {
+		if err != nil {
+			return Result[S, E]{}, err
+		}
+		mine := d.Metadata.CommandID == command
+		if !mine && len(r.Events) > 0 {
+			break // the events of a command stand together
+		}
+		event, err := eventOf[E](d)
+		if err != nil {
+			return Result[S, E]{}, err
+		}
+		r.State = r.State.Evolve(event)
+		if !mine {
+			continue
+		}
+		if len(r.Events) == 0 {
+			r.First = d.Record.Revision
+		}
+		r.Events, r.EventIDs = append(r.Events, event), append(r.EventIDs, d.Record.ID)
+		r.Last, r.Position = d.Record.Revision, d.Record.Position
+	}
+	if len(r.Events) == 0 {
+		return r, fmt.Errorf("eventstore: %s no longer holds the events of command %s: %w", stream, command, ErrStreamNotFound)
+	}
+	return r, nil
+}
+
+func (c *Category[S, E]) nothingNew(stream string, command uuid.UUID, h *history[S]) Result[S, E] {
+	r := Result[S, E]{CommandID: command, Stream: stream, State: h.state, Position: h.position}
+	if h.next > 0 {
+		r.First, r.Last = h.next-1, h.next-1
+	}
+	return r
+}
+
+// decodeAtOnce is how many events of a stream share one look-up of keys.
+const decodeAtOnce = 512
+
+// read yields a stream decoded, and nothing where there is no stream.
+func (c *Category[S, E]) read(ctx context.Context, stream string) iter.Seq2[Decoded, error] {
+	return func(yield func(Decoded, error) bool) {
+		batch := make([]Recorded, 0, decodeAtOnce)
+		flush := func() bool {
+			decoded, err := c.codec.DecodeBatch(ctx, batch)
+			if err != nil {
+				yield(Decoded{}, err)
+				return false
+			}
+			for _, d := range decoded {
+				if !yield(d, nil) {
+					return false
+				}
+			}
+			batch = batch[:0]
+			return true
+		}
+		for r, err := range c.log.ReadStream(ctx, stream, 0) {
+			if errors.Is(err, ErrStreamNotFound) {
+				return
+			}
+			if err != nil {
+				yield(Decoded{}, err)
+				return
+			}
+			if batch = append(batch, r); len(batch) == decodeAtOnce && !flush() {
+				return
+			}
+		}
+		flush()
+	}
+}
+
+func eventOf[E any](d Decoded) (E, error) {
+	event, ok := d.Event.(E)
+	if d.Err != nil {
+		return event, d.Err
+	}
+	if !ok {
+		return event, d.Record.fault(fmt.Errorf("%T does not belong to this category", d.Event))
+	}
+	return event, nil
+}
+
+func anys[E any](events []E) []any {
+	list := make([]any, len(events))
+	for i, e := range events {
+		list[i] = e
+	}
+	return list
+}
