@@ -46,25 +46,26 @@ func (h *harness) wantOneWinner(stream string, expected esdb.ExpectedRevision, r
 	var failures [writers]error
 	proposed := events(writers)
 	together(func(w int) { results[w], failures[w] = h.tryAppend(stream, expected, proposed[w]) })
-	winner := -1
-	for w := range writers {
+	var won *esdb.WriteResult
+	var winner esdb.EventData
+	for w, result := range results {
 		switch {
 		case failures[w] != nil:
 			h.wantCode(failures[w], esdb.ErrorCodeWrongExpectedVersion)
-		case winner >= 0:
-			h.Fatalf("writers %d and %d both won revision %d", winner, w, revision)
+		case won != nil:
+			h.Fatalf("two writers won revision %d", revision)
 		default:
-			winner = w
+			won, winner = result, proposed[w]
 		}
 	}
-	if winner < 0 {
+	if won == nil {
 		h.Fatalf("nobody won revision %d", revision)
 	}
 	read := h.read(stream)
-	if got := results[winner].NextExpectedVersion; got != revision || uint64(len(read)) != revision+1 {
+	if got := won.NextExpectedVersion; got != revision || uint64(len(read)) != revision+1 {
 		h.Fatalf("the winner got revision %d of %d events, want %d", got, len(read), revision)
 	}
-	if got, want := read[revision].Event.EventID, proposed[winner].EventID; got != want {
+	if got, want := read[revision].Event.EventID, winner.EventID; got != want {
 		h.Fatalf("revision %d holds %s, and the winner wrote %s", revision, got, want)
 	}
 }

@@ -42,6 +42,7 @@ func (h *harness) streamIn(state streamState) string {
 	}
 	stream, _ := h.existing(3)
 	switch state {
+	case missing, live:
 	case softDeleted:
 		h.delete(stream, esdb.Any{})
 	case tombstoned:

