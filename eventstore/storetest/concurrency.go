@@ -13,6 +13,7 @@ func concurrencyTests() []test {
 		{"of many appends at one revision one wins, round after round", oneAppendARevisionWins},
 		{"many writers of one stream get every revision once", everyRevisionOnce},
 		{"the events of one append stay together among many writers", appendsStayTogether},
+		{"a reader never sees a part of an append", readersSeeWholeAppends},
 		{"writers of many streams do not disturb each other", manyStreams},
 	}
 }
@@ -126,6 +127,37 @@ func appendsStayTogether(h *harness) {
 		if at < 0 || at+size > len(ids) || !slices.Equal(ids[at:at+size], want) {
 			h.Errorf("the events of writer %d are not together", w)
 		}
+	}
+}
+
+func readersSeeWholeAppends(h *harness) {
+	const size, appends = 7, 40
+	stream, _ := h.existing(size)
+	var writing sync.WaitGroup
+	var failure error
+	written := make(chan struct{})
+	writing.Go(func() {
+		defer close(written)
+		for i := 1; i < appends && failure == nil; i++ {
+			_, failure = h.tryAppend(stream, esdb.Any{}, events(size)...)
+		}
+	})
+	for done := false; !done; {
+		select {
+		case <-written:
+			done = true
+		default:
+		}
+		if got := len(h.read(stream)); got%size != 0 {
+			h.Fatalf("%d events, and they were appended by %d", got, size)
+		}
+	}
+	writing.Wait()
+	if failure != nil {
+		h.Fatal(failure)
+	}
+	if got := len(h.read(stream)); got != size*appends {
+		h.Fatalf("%d events, want %d", got, size*appends)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(serverVariable) == "" {
 		tested = append(tested, "no real EventStoreDB ("+serverVariable+" names none)")
 	}
-	fmt.Fprintln(os.Stdout, "storetest ran against: "+strings.Join(tested, "; "))
+	fmt.Fprintln(os.Stdout, "storetest ran against: "+strings.Join(slices.Compact(tested), "; "))
 	os.Exit(code)
 }
 
