@@ -21,7 +21,7 @@ var tested []string
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if os.Getenv(serverVariable) == "" {
-		tested = append(tested, "no real EventStoreDB ("+serverVariable+" names none)")
+		tested = append(tested, "no EventStoreDB, since "+serverVariable+" names none")
 	}
 	fmt.Fprintln(os.Stdout, "storetest ran against: "+strings.Join(slices.Compact(tested), "; "))
 	os.Exit(code)
@@ -40,8 +40,8 @@ func TestEventStoreDB(t *testing.T) {
 	if connection == "" {
 		t.Skipf("%s names no server", serverVariable)
 	}
-	tested = append(tested, "a real EventStoreDB")
-	Run(t, Server{Name: "the EventStoreDB of " + serverVariable, ConnectionString: connection})
+	tested = append(tested, "the server that "+serverVariable+" names")
+	Run(t, Server{Name: "the server that " + serverVariable + " names", ConnectionString: connection})
 }
 
 func startNode(t *testing.T, config node.Config) *node.Node {
