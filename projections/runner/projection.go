@@ -7,7 +7,6 @@ package runner
 
 import (
 	"context"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -53,20 +52,3 @@ type Source interface {
 	NextBatch(ctx context.Context, limit int) ([]eventstore.Notice, error)
 	Close()
 }
-
-// Status is how one build of a projection is doing.
-type Status struct {
-	Projection  string
-	Version     int
-	Build       int64
-	Schema      string
-	Live        bool // requests read it; otherwise it is being filled, see Rebuild
-	Position    eventstore.Position
-	AsOf        time.Time // the tables are complete up to here
-	CaughtUp    bool      // there was nothing left to apply, when last looked
-	Leading     bool      // by this instance
-	Quarantined int       // streams
-}
-
-// Lag is how far the tables are behind in time.
-func (s Status) Lag(now time.Time) time.Duration { return max(0, now.Sub(s.AsOf)) }

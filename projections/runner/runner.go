@@ -3,10 +3,15 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"portal.example/eventstore"
 )
@@ -33,33 +38,134 @@ type Config struct {
 
 // Runner keeps a set of projections up with the log.
 type Runner struct {
-	cfg Config
+	cfg     Config
+	tracks  map[string]*track // by projection
+	metrics *metrics
+
+	running atomic.Bool
+	mu      sync.Mutex
+	workers map[int64]bool // builds that have one here
+	leads   map[int64]bool // builds that are led here
 }
 
 // New makes a runner. The database has been migrated (database.Migrate).
-func New(cfg Config) *Runner { return &Runner{cfg: cfg} }
+func New(cfg Config) *Runner {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	r := &Runner{
+		cfg:     cfg,
+		tracks:  make(map[string]*track),
+		metrics: newMetrics(cfg.Registerer),
+		workers: make(map[int64]bool),
+		leads:   make(map[int64]bool),
+	}
+	for _, p := range cfg.Projections {
+		r.tracks[p.Name()] = newTrack()
+	}
+	return r
+}
 
 // Run keeps the projections up with the log until ctx ends, and returns nil
 // then, with nothing half done. It may run in several instances at once; for
 // each build of a projection one of them leads. Postgres and the log may come
 // and go. It fails with ErrOtherLog, and for a projection whose Schema is wrong.
-func (r *Runner) Run(ctx context.Context) error { return errors.New("runner: not there yet") }
-
-// WaitFor returns once the live tables of the projection contain what the log
-// has up to the position. It works on an instance that does not lead, and lasts
-// as long as ctx.
-func (r *Runner) WaitFor(ctx context.Context, projection string, position eventstore.Position) error {
-	return errors.New("runner: not there yet")
+func (r *Runner) Run(ctx context.Context) error {
+	if err := checkProjections(r.cfg.Projections); err != nil {
+		return err
+	}
+	r.running.Store(true)
+	defer r.running.Store(false)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return r.supervise(ctx, group) })
+	return group.Wait()
 }
 
-// Status tells how each build is doing.
-func (r *Runner) Status(ctx context.Context) ([]Status, error) {
-	return nil, errors.New("runner: not there yet")
+// supervise sees to it that every build in use has a worker here.
+func (r *Runner) supervise(ctx context.Context, group *errgroup.Group) error {
+	away := false
+	for {
+		err := r.startWorkers(ctx, group)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case wrongSchema(err):
+			return err
+		case err != nil && !away:
+			r.cfg.Logger.WarnContext(ctx, "projections wait for Postgres", "error", err)
+		}
+		away = err != nil
+		if !wait(ctx, standByEvery) {
+			return nil
+		}
+	}
 }
 
-// Rebuild fills new tables for the projection from the start of the log, beside
-// the live ones, and has requests read them once they have caught up. It
-// returns then. Run need not be running.
-func (r *Runner) Rebuild(ctx context.Context, projection string) error {
-	return errors.New("runner: not there yet")
+func (r *Runner) startWorkers(ctx context.Context, group *errgroup.Group) error {
+	for _, p := range r.cfg.Projections {
+		builds, err := buildsOf(ctx, r.cfg.Pool, p)
+		if errors.Is(err, errNewerIsLive) {
+			continue // this program is older than what the database is for by now
+		}
+		if err != nil {
+			return err
+		}
+		for _, b := range builds {
+			r.startWorker(ctx, group, b)
+		}
+	}
+	return nil
+}
+
+func (r *Runner) startWorker(ctx context.Context, group *errgroup.Group, b build) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.workers[b.id] {
+		return
+	}
+	r.workers[b.id] = true
+	group.Go(func() error {
+		defer func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			delete(r.workers, b.id)
+		}()
+		return newWorker(r, b).run(ctx)
+	})
+}
+
+// wrongSchema tells an error that the projection's author has to mend.
+func wrongSchema(err error) bool {
+	if errors.Is(err, errUnfit) {
+		return true
+	}
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code[:2] == "42"
+}
+
+func (r *Runner) subscribe(ctx context.Context, options eventstore.SubscribeOptions) Source {
+	if r.cfg.Subscribe != nil {
+		return r.cfg.Subscribe(ctx, options)
+	}
+	return r.cfg.Client.Subscribe(ctx, options)
+}
+
+// leading takes note of whether this instance leads the build.
+func (r *Runner) leading(build int64, leads bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if leads {
+		r.leads[build] = true
+	} else {
+		delete(r.leads, build)
+	}
+}
+
+func (r *Runner) projection(name string) (Projection, error) {
+	for _, p := range r.cfg.Projections {
+		if p.Name() == name {
+			return p, nil
+		}
+	}
+	return nil, fmt.Errorf("runner: there is no projection %q", name)
 }

@@ -1,0 +1,152 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"portal.example/eventstore"
+)
+
+// errFenced says that the checkpoint is not where this leader left it: somebody
+// else leads, though this one may still hold a lock that Postgres has given up.
+var errFenced = errors.New("the checkpoint was moved by another leader")
+
+// checkpoint is how far into which log a build is.
+type checkpoint struct {
+	position eventstore.Position
+	logID    *uuid.UUID // id of the log's first event; nil while none was seen
+	event    *landmark  // the last event that was dealt with
+	asOf     time.Time
+	caughtUp bool
+}
+
+// landmark is an event by which the log is recognised.
+type landmark struct {
+	id       uuid.UUID
+	stream   string
+	revision uint64
+}
+
+func markOf(e *eventstore.Recorded) *landmark {
+	return &landmark{id: e.ID, stream: e.Stream, revision: e.Revision}
+}
+
+// loadCheckpoint fails with errGone where the build is not in use any more.
+func loadCheckpoint(ctx context.Context, db querier, build int64) (c checkpoint, s state, err error) {
+	var (
+		id       *uuid.UUID
+		stream   *string
+		revision *int64
+	)
+	err = db.QueryRow(ctx, `
+		SELECT state, commit_position, prepare_position, log_id, event_id, event_stream, event_revision, as_of, caught_up
+		FROM runner.builds WHERE id = $1 AND state <> 'retired'`, build).
+		Scan(&s, &c.position.Commit, &c.position.Prepare, &c.logID, &id, &stream, &revision, &c.asOf, &c.caughtUp)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return c, s, errGone
+	}
+	if id != nil {
+		c.event = &landmark{id: *id, stream: *stream, revision: uint64(*revision)}
+	}
+	return c, s, err
+}
+
+// execer is a connection or a transaction.
+type execer interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}
+
+// store moves the build's checkpoint from one place to the next. It compares
+// the whole place with the one before, because an advisory lock does not fence:
+// a leader that was cut off does not know that it has lost it.
+func (c checkpoint) store(ctx context.Context, db execer, build int64, before checkpoint) error {
+	id, stream, revision := c.event.columns()
+	idBefore, _, _ := before.event.columns()
+	tag, err := db.Exec(ctx, `
+		UPDATE runner.builds
+		SET commit_position = $2, prepare_position = $3, log_id = $4,
+		    event_id = $5, event_stream = $6, event_revision = $7,
+		    as_of = greatest(as_of, $8), caught_up = $9
+		WHERE id = $1 AND state <> 'retired' AND commit_position = $10 AND prepare_position = $11
+		  AND log_id IS NOT DISTINCT FROM $12 AND event_id IS NOT DISTINCT FROM $13`,
+		build, c.position.Commit, c.position.Prepare, c.logID, id, stream, revision, c.asOf, c.caughtUp,
+		before.position.Commit, before.position.Prepare, before.logID, idBefore)
+	if err == nil && tag.RowsAffected() != 1 {
+		return errFenced
+	}
+	return err
+}
+
+func (m *landmark) columns() (id *uuid.UUID, stream *string, revision *int64) {
+	if m == nil {
+		return nil, nil, nil
+	}
+	r := int64(m.revision)
+	return &m.id, &m.stream, &r
+}
+
+// verify checks that the log is the one that the checkpoint was taken from, and
+// that it reaches as far.
+func (c checkpoint) verify(ctx context.Context, log *eventstore.Client) error {
+	if c.logID == nil {
+		return nil
+	}
+	first, err := firstEvent(ctx, log)
+	if err != nil {
+		return err
+	}
+	if first == nil || *first != *c.logID {
+		return fmt.Errorf("%w: it begins with another event", ErrOtherLog)
+	}
+	head, err := log.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if head.Compare(c.position) < 0 {
+		return fmt.Errorf("%w: it ends before position %s", ErrOtherLog, c.position)
+	}
+	if c.event == nil {
+		return nil
+	}
+	return c.event.verify(ctx, log)
+}
+
+func (m *landmark) verify(ctx context.Context, log *eventstore.Client) error {
+	for e, err := range log.ReadStream(ctx, m.stream, m.revision) {
+		switch {
+		case errors.Is(err, eventstore.ErrStreamNotFound), errors.Is(err, eventstore.ErrStreamDeleted):
+			return fmt.Errorf("%w: stream %s is not in it", ErrOtherLog, m.stream)
+		case err != nil:
+			return err
+		case e.Revision != m.revision || e.ID != m.id:
+			return fmt.Errorf("%w: event %d of stream %s is another one", ErrOtherLog, m.revision, m.stream)
+		}
+		return nil
+	}
+	return fmt.Errorf("%w: stream %s ends before event %d", ErrOtherLog, m.stream, m.revision)
+}
+
+// identify notes which log it is, as soon as there is something in it.
+func (c *checkpoint) identify(ctx context.Context, log *eventstore.Client) (err error) {
+	if c.logID == nil && c.position != eventstore.Start() {
+		c.logID, err = firstEvent(ctx, log)
+	}
+	return err
+}
+
+// firstEvent is the id of the log's first event, nil when there is none.
+func firstEvent(ctx context.Context, log *eventstore.Client) (*uuid.UUID, error) {
+	for e, err := range log.ReadAll(ctx, eventstore.Start()) {
+		if err != nil {
+			return nil, err
+		}
+		return &e.ID, nil
+	}
+	return nil, nil
+}

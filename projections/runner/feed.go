@@ -1,0 +1,173 @@
+package runner
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"portal.example/eventstore"
+)
+
+const (
+	// largestBatch is for a build with a history before it; once it has caught
+	// up, what has gathered meanwhile is a batch, of at most largestLiveBatch.
+	largestBatch     = 20_000
+	largestLiveBatch = 5_000
+
+	// largestBatchBytes bounds a batch of large events.
+	largestBatchBytes = 32 << 20
+
+	// gatherLimit is how long to wait for a batch to fill up while behind.
+	gatherLimit = 100 * time.Millisecond
+)
+
+// batch is the next piece of the log: the events that the projection wants,
+// decoded, and where the log stands after it.
+type batch struct {
+	events   []eventstore.Decoded
+	position eventstore.Position
+	last     *landmark // the last event of the piece, wanted or not; nil if there was none
+	created  time.Time // of the last event
+	caughtUp bool      // with it, history is over
+}
+
+// feed reads and decodes one batch ahead of the one that is being applied.
+type feed struct {
+	client     func(context.Context, eventstore.SubscribeOptions) Source
+	codec      *eventstore.Codec
+	types      []string
+	limit      int  // of events in a batch
+	everything bool // the source does not filter by type
+	from       eventstore.Position
+
+	batches chan batch
+	err     error // why batches was closed
+}
+
+// run subscribes until ctx ends.
+//
+// History is read with a filter on the types that the projection wants. After
+// that all events are followed, for only then is it known at once that an event
+// of another type leaves nothing to be done: a reader may be waiting for its
+// position.
+func (f *feed) run(ctx context.Context) {
+	defer close(f.batches)
+	for f.err == nil {
+		f.everything = f.everything || len(f.types) == 0
+		f.err = f.follow(ctx)
+		f.everything = true
+	}
+}
+
+// follow returns nil when history is over and the source should be one without
+// filter.
+func (f *feed) follow(ctx context.Context) error {
+	filter := eventstore.UserEvents()
+	if !f.everything {
+		filter = eventstore.TypePrefix(f.types...)
+	}
+	source := f.client(ctx, eventstore.SubscribeOptions{From: f.from, Filter: filter, Buffer: 2 * largestBatch})
+	defer source.Close()
+	filtered := !f.everything
+	for live := false; ; {
+		notices, err := f.gather(ctx, source, live)
+		if err != nil {
+			return err
+		}
+		b, err := f.decode(ctx, notices)
+		if err != nil {
+			return err
+		}
+		live = over(notices, live)
+		b.caughtUp = live && !filtered
+		select {
+		case f.batches <- b:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		f.from = b.position
+		if live && filtered {
+			return nil
+		}
+	}
+}
+
+// gather waits for the first notice and, while there is history to come, for
+// more of them, because large batches cost less.
+func (f *feed) gather(ctx context.Context, source Source, live bool) ([]eventstore.Notice, error) {
+	limit := min(f.limit, largestLiveBatch)
+	if !live {
+		limit = f.limit
+	}
+	notices, err := source.NextBatch(ctx, limit)
+	if err != nil || live {
+		return notices, err
+	}
+	patience, calm := context.WithTimeout(ctx, gatherLimit)
+	defer calm()
+	bytes, more := 0, notices
+	for {
+		bytes += size(more)
+		if len(notices) >= limit || bytes >= largestBatchBytes || over(more, false) {
+			return notices, nil
+		}
+		more, err = source.NextBatch(patience, limit-len(notices))
+		if err != nil && patience.Err() != nil && ctx.Err() == nil {
+			return notices, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		notices = append(notices, more...)
+	}
+}
+
+func size(notices []eventstore.Notice) (bytes int) {
+	for i := range notices {
+		bytes += len(notices[i].Event.Data) + len(notices[i].Event.Metadata)
+	}
+	return bytes
+}
+
+// over tells whether history is over after these notices.
+func over(notices []eventstore.Notice, before bool) bool {
+	for i := range notices {
+		switch notices[i].Kind {
+		case eventstore.CaughtUp:
+			before = true
+		case eventstore.FellBehind:
+			before = false
+		case eventstore.EventAppeared, eventstore.CheckpointReached:
+		}
+	}
+	return before
+}
+
+func (f *feed) decode(ctx context.Context, notices []eventstore.Notice) (batch, error) {
+	b := batch{position: f.from}
+	wanted := make([]eventstore.Recorded, 0, len(notices))
+	for i := range notices {
+		n := &notices[i]
+		if n.Position.Compare(b.position) > 0 {
+			b.position = n.Position
+		}
+		if n.Kind != eventstore.EventAppeared {
+			continue
+		}
+		b.last, b.created = markOf(&n.Event), n.Event.Created
+		if wants(f.types, n.Event.Type) {
+			wanted = append(wanted, n.Event)
+		}
+	}
+	if len(wanted) == 0 {
+		return b, nil
+	}
+	var err error
+	b.events, err = f.codec.DecodeBatch(ctx, wanted)
+	return b, err
+}
+
+// wants is exact, while the log's own filter goes by prefix.
+func wants(types []string, eventType string) bool {
+	return len(types) == 0 || slices.Contains(types, eventType)
+}

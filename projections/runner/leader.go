@@ -1,0 +1,222 @@
+package runner
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"portal.example/eventstore"
+)
+
+const (
+	// tickEvery is how often a leader that has nothing to do looks around. It
+	// writes down then how far it is.
+	tickEvery = 250 * time.Millisecond
+
+	// freshEvery is how often a leader without events makes sure that there are
+	// none, so that readers can be told up to when their answer is complete.
+	freshEvery = time.Second
+
+	tickLimit = 5 * time.Second
+)
+
+// leader applies the log to a build. It is one goroutine.
+type leader struct {
+	*worker
+	conn *pgx.Conn
+
+	stored checkpoint      // in Postgres
+	at     checkpoint      // where the build is; beyond stored when only unwanted events came
+	held   map[string]bool // quarantined streams
+	live   bool
+	fresh  time.Time // when it was last known that nothing is missing
+}
+
+// lead applies what the log has and what it gets, until something is lost:
+// Postgres, the leadership, the build.
+func (l *leader) lead(ctx context.Context) error {
+	if err := l.prepare(ctx); err != nil {
+		return err
+	}
+	l.log.InfoContext(ctx, "leading the projection", "position", l.at.position, "live", l.live, "quarantined", len(l.held))
+	l.runner.leading(l.build.id, true)
+	defer func() {
+		l.runner.leading(l.build.id, false)
+		l.runner.metrics.left(l.build)
+	}()
+
+	ctx, cancel := context.WithCancel(ctx)
+	f := &feed{
+		client: l.runner.subscribe, codec: l.runner.cfg.Codec, types: l.build.projection.Types(),
+		limit: l.limit, from: l.at.position, batches: make(chan batch),
+	}
+	go f.run(ctx)
+	err := l.follow(ctx, f)
+	cancel()
+	for range f.batches { // until the feed is gone
+	}
+	return err
+}
+
+// prepare reads where the build is, and makes sure that this is the log which
+// got it there.
+func (l *leader) prepare(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, slowest)
+	defer cancel()
+	var s state
+	if l.stored, s, err = loadCheckpoint(ctx, l.conn, l.build.id); err != nil {
+		return err
+	}
+	l.at, l.live = l.stored, s == live
+	l.at.caughtUp = false
+	if l.held, err = askForRetries(ctx, l.conn, l.build.id); err != nil {
+		return err
+	}
+	return l.verify(ctx)
+}
+
+// verify keeps the session alive meanwhile: the log may be slow to answer.
+func (l *leader) verify(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() { done <- l.stored.verify(ctx, l.runner.cfg.Client) }()
+	tick := time.NewTicker(standByEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-tick.C:
+			if err := l.conn.Ping(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (l *leader) follow(ctx context.Context, f *feed) error {
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case b, more := <-f.batches:
+			if !more {
+				return f.err
+			}
+			if err := l.take(ctx, b); err != nil {
+				return err
+			}
+		case <-tick.C:
+			if err := l.tick(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// take deals with a batch. When there is nothing in it for this projection, the
+// place is only remembered, and written down with the next tick.
+func (l *leader) take(ctx context.Context, b batch) error {
+	next := l.at
+	next.caughtUp = b.caughtUp
+	if b.position.Compare(next.position) > 0 {
+		next.position = b.position
+	}
+	if b.last != nil {
+		next.event = b.last
+		next.asOf = later(next.asOf, b.created)
+	}
+	if err := next.identify(ctx, l.runner.cfg.Client); err != nil {
+		return err
+	}
+	if len(b.events) > 0 {
+		if err := l.apply(ctx, b.events, next); err != nil {
+			return err
+		}
+		l.stored = next
+		l.limit = min(2*l.limit, largestBatch)
+	}
+	l.arrive(next)
+	if !l.live && l.at.caughtUp {
+		return l.cutOver(ctx)
+	}
+	return nil
+}
+
+// arrive makes known how far the build is.
+func (l *leader) arrive(at checkpoint) {
+	l.at = at
+	if l.live {
+		l.runner.arrived(l.build.projection.Name(), at.position)
+	}
+	l.runner.metrics.at(l.build, at, len(l.held), time.Now())
+}
+
+func (l *leader) tick(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, tickLimit)
+	defer cancel()
+	streams, err := l.streamsToRetry(ctx)
+	if err != nil {
+		return err
+	}
+	for _, stream := range streams {
+		if err := l.retry(ctx, stream); err != nil {
+			return err
+		}
+	}
+	if err := l.refresh(ctx); err != nil {
+		return err
+	}
+	if l.at != l.stored {
+		if err := l.write(ctx); err != nil {
+			return err
+		}
+	}
+	l.arrive(l.at)
+	if !l.live && l.at.caughtUp {
+		return l.cutOver(ctx)
+	}
+	return nil
+}
+
+// refresh finds out whether the tables are complete up to now: whether the log
+// has nothing beyond their position but the system's own events. A subscription
+// that is silent does not say so, it may have lost its connection.
+func (l *leader) refresh(ctx context.Context) error {
+	now := time.Now()
+	if !l.at.caughtUp || now.Sub(l.fresh) < freshEvery || now.Sub(l.at.asOf) < freshEvery {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, freshEvery)
+	defer cancel()
+	end := l.at.position
+	for e, err := range l.runner.cfg.Client.ReadAll(ctx, end) {
+		if err != nil || !system(e) {
+			return nil //nolint:nilerr // an absent log is waited for by the feed; here it only means that nothing is known
+		}
+		end = e.Position
+	}
+	l.fresh = now
+	l.at.position, l.at.asOf = end, later(l.at.asOf, now)
+	return l.at.identify(ctx, l.runner.cfg.Client)
+}
+
+func system(e eventstore.Recorded) bool { return len(e.Type) > 0 && e.Type[0] == '$' }
+
+// write stores the checkpoint alone. Losing it would cost no more than looking
+// at the same unwanted events again, so that it need not wait for the disk.
+func (l *leader) write(ctx context.Context) error {
+	err := pgx.BeginTxFunc(ctx, l.conn, pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL synchronous_commit = off"},
+		func(tx pgx.Tx) error { return l.at.store(ctx, tx, l.build.id, l.stored) })
+	if err == nil {
+		l.stored = l.at
+	}
+	return err
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

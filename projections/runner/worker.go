@@ -1,0 +1,156 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"portal.example/internal/database"
+)
+
+const (
+	// standByEvery is how often an instance that does not lead tries to, and so
+	// about how long a build is without a leader after one was killed.
+	standByEvery = time.Second
+
+	// cutOffAfter is when Postgres ends the session, and with it the lock, of a
+	// leader that has gone silent; a living one speaks four times a second.
+	cutOffAfter = 5 * time.Second
+
+	// slowest bounds a transaction.
+	slowest = 2 * time.Minute
+
+	firstPause   = 100 * time.Millisecond
+	longestPause = 5 * time.Second
+)
+
+// lockSpace keeps the locks of builds apart from other advisory locks.
+const lockSpace = 0x706f7274
+
+// worker follows one build for as long as it is in use: as its leader, or
+// standing by to become it.
+type worker struct {
+	runner *Runner
+	build  build
+	log    *slog.Logger
+
+	limit int // of events in a batch: halved by a failure, doubled by a success
+}
+
+func newWorker(r *Runner, b build) *worker {
+	return &worker{
+		runner: r, build: b, limit: largestBatch,
+		log: r.cfg.Logger.With("projection", b.projection.Name(), "version", b.projection.Version(), "build", b.id),
+	}
+}
+
+// run returns nil when ctx ends or the build is retired. Only an error that
+// waiting cannot mend is returned; after any other the worker begins again from
+// the checkpoint.
+func (w *worker) run(ctx context.Context) error {
+	pause := firstPause
+	for {
+		began := time.Now()
+		err := w.session(ctx)
+		switch {
+		case ctx.Err() != nil, errors.Is(err, errGone):
+			return nil
+		case errors.Is(err, ErrOtherLog):
+			return fmt.Errorf("runner: projection %s: %w", w.build.projection.Name(), err)
+		}
+		if time.Since(began) > 2*longestPause {
+			pause = firstPause
+		}
+		w.limit = max(1, w.limit/2)
+		w.log.WarnContext(ctx, "projection interrupted", "error", err, "pause", pause)
+		if !wait(ctx, pause) {
+			return nil
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// wait is false when ctx ended first.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// session stands by and then leads, over one connection: what it writes and the
+// lock that lets it write are lost together.
+func (w *worker) session(ctx context.Context) error {
+	conn, err := w.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// ctx may be over, and Postgres deserves a farewell: it frees the lock.
+		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = conn.Close(bye)
+	}()
+	if err := w.standBy(ctx, conn); err != nil {
+		return err
+	}
+	l := &leader{worker: w, conn: conn}
+	return l.lead(ctx)
+}
+
+func (w *worker) connect(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := database.Dedicated(ctx, w.runner.cfg.Pool, "portal "+w.build.schema)
+	if err != nil {
+		return nil, err
+	}
+	// The kernel answers keepalives for a process that hangs; only the limit on
+	// idle sessions notices that one.
+	_, err = conn.Exec(ctx, fmt.Sprintf(`
+		SET search_path = %[1]s;
+		SET idle_session_timeout = %[2]d;
+		SET tcp_keepalives_idle = 3;
+		SET tcp_keepalives_interval = 1;
+		SET tcp_keepalives_count = 3;
+		SET tcp_user_timeout = %[2]d`, ident(w.build.schema), cutOffAfter.Milliseconds()))
+	if err != nil {
+		return nil, errors.Join(err, conn.Close(ctx))
+	}
+	return conn, nil
+}
+
+// standBy returns when this instance has become the leader. It asks again and
+// again, since a statement that waited for the lock would keep Postgres from
+// cleaning up.
+func (w *worker) standBy(ctx context.Context, conn *pgx.Conn) error {
+	for {
+		locked, err := w.tryLock(ctx, conn)
+		if err != nil || locked {
+			return err
+		}
+		if !wait(ctx, standByEvery) {
+			return ctx.Err()
+		}
+	}
+}
+
+func (w *worker) tryLock(ctx context.Context, conn *pgx.Conn) (locked bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, cutOffAfter)
+	defer cancel()
+	var inUse bool
+	err = conn.QueryRow(ctx, `
+		SELECT pg_try_advisory_lock($1, $2::int),
+		       EXISTS (SELECT FROM runner.builds WHERE id = $2 AND state <> 'retired')`,
+		lockSpace, w.build.id).Scan(&locked, &inUse)
+	if err == nil && !inUse {
+		return false, errGone
+	}
+	return locked, err
+}
