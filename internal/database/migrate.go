@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/tern/v2/migrate"
+
+	"portal.example/internal/adapters/keys"
 )
 
 //go:embed migrations/*.sql
@@ -68,7 +70,10 @@ func migrateTo(ctx context.Context, conn *pgx.Conn) error {
 	if _, err := conn.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS runner`); err != nil {
 		return err
 	}
-	return tern(ctx, conn)
+	if err := tern(ctx, conn); err != nil {
+		return err
+	}
+	return keys.Migrate(ctx, conn)
 }
 
 func tern(ctx context.Context, conn *pgx.Conn) error {
