@@ -87,10 +87,26 @@ func (l *leader) callApply(ctx context.Context, tx pgx.Tx, events []eventstore.D
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+			err = &panicked{value: r, stack: string(debug.Stack())}
 		}
 	}()
 	return l.build.projection.Apply(ctx, tx, events)
+}
+
+// panicked keeps apart what a panic says and where it was.
+type panicked struct {
+	value any
+	stack string
+}
+
+func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+
+func stackOf(err error) string {
+	var p *panicked
+	if errors.As(err, &p) {
+		return p.stack
+	}
+	return ""
 }
 
 func (l *leader) finish(ctx context.Context, tx pgx.Tx, found *findings, next checkpoint) error {

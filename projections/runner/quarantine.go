@@ -37,9 +37,9 @@ type Quarantined struct {
 // an empty name, oldest first, at most limit of them.
 func ListQuarantined(ctx context.Context, pool *pgxpool.Pool, projection string, limit int) ([]Quarantined, error) {
 	rows, err := pool.Query(ctx, `
-		SELECT projection, version, state = 'live', stream, business_id, event_id, event_type, event_revision,
+		SELECT projection, version, state = 'live', stream, business_id, q.event_id, event_type, q.event_revision,
 		       event_position, held, error, attempts, since, tried_at, retry
-		FROM runner.quarantine JOIN runner.builds ON id = build_id
+		FROM runner.quarantine q JOIN runner.builds ON id = build_id
 		WHERE state <> 'retired' AND $1 IN ('', projection)
 		ORDER BY since, stream LIMIT $2`, projection, limit)
 	if err != nil {
@@ -213,6 +213,6 @@ func (l *leader) admit(ctx context.Context, found *findings) {
 	for stream, p := range found.poisoned {
 		l.held[stream] = true
 		l.log.ErrorContext(ctx, "stream quarantined", "stream", stream, "event", p.event.Record.ID,
-			"type", p.event.Record.Type, "revision", p.event.Record.Revision, "error", p.err)
+			"type", p.event.Record.Type, "revision", p.event.Record.Revision, "error", p.err, "stack", stackOf(p.err))
 	}
 }
