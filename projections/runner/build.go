@@ -134,8 +134,8 @@ func insertBuild(ctx context.Context, tx pgx.Tx, p Projection) (build, error) {
 	case *newest > p.Version():
 		return build{}, fmt.Errorf("%w: %d", errNewerIsLive, *newest)
 	}
-	// The plain name is the first build's; a later one of the same version has
-	// its number at the end.
+	// A build beside another one of the same version has its number at the end
+	// of the name.
 	err := tx.QueryRow(ctx, `
 		WITH next AS (SELECT nextval(pg_get_serial_sequence('runner.builds', 'id')) AS id)
 		INSERT INTO runner.builds (id, projection, version, schema, state, live_at)

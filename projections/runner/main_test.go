@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -223,4 +224,28 @@ func query[T any](w *world, query string, args ...any) T {
 		w.t.Fatalf("%s: %v", query, err)
 	}
 	return answer
+}
+
+// ownedDatabase is one that belongs to a user without further rights but
+// CREATEROLE, and is migrated by them.
+func ownedDatabase(t *testing.T) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	url := postgres.ForTest(t)
+	conn := must(pgx.Connect(ctx, url))(t)
+	defer conn.Close(ctx)
+	user := fmt.Sprintf("owner_%s", strings.ReplaceAll(uuid.NewString(), "-", ""))
+	if _, err := conn.Exec(ctx, fmt.Sprintf(`CREATE ROLE %[1]s LOGIN CREATEROLE PASSWORD 'test';
+		ALTER DATABASE %[2]s OWNER TO %[1]s`, user, ident(conn.Config().Database))); err != nil {
+		t.Fatal(err)
+	}
+	owned := strings.Replace(url, "postgres://postgres@", "postgres://"+user+":test@", 1)
+	if owned == url {
+		t.Fatal("cannot name the owner in the URL")
+	}
+	if err := database.Migrate(ctx, owned); err != nil {
+		t.Fatal(err)
+	}
+	return owned
 }

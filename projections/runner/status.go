@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -60,14 +61,15 @@ const (
 )
 
 // WaitFor returns once the live tables of the projection contain what the log
-// has up to the position. It works on an instance that does not lead, and lasts
-// as long as ctx, whose error it returns.
+// has up to the position. It works on an instance that does not lead, and waits
+// for Postgres too; it lasts as long as ctx, whose error it returns.
 func (r *Runner) WaitFor(ctx context.Context, projection string, position eventstore.Position) error {
 	track := r.tracks[projection]
 	if track == nil {
 		return fmt.Errorf("runner: there is no projection %q", projection)
 	}
 	pause := firstLook
+	var last error
 	for {
 		reached, moved := track.reached(position)
 		if reached {
@@ -81,11 +83,11 @@ func (r *Runner) WaitFor(ctx context.Context, projection string, position events
 			continue
 		case <-ctx.Done():
 			timer.Stop()
-			return fmt.Errorf("runner: waiting for %s: %w", projection, ctx.Err())
+			return errors.Join(fmt.Errorf("runner: waiting for %s: %w", projection, ctx.Err()), last)
 		case <-timer.C:
 		}
-		if err := r.look(ctx, projection); err != nil && ctx.Err() == nil {
-			return err
+		if err := r.look(ctx, projection); ctx.Err() == nil {
+			last = err
 		}
 		pause = min(2*pause, laterLooks)
 	}
@@ -97,7 +99,7 @@ func (r *Runner) look(ctx context.Context, projection string) error {
 	defer cancel()
 	rows, err := r.cfg.Pool.Query(ctx, `
 		SELECT commit_position, prepare_position FROM runner.builds
-		WHERE projection = $1 AND state = 'live'`, projection)
+		WHERE projection = $1 AND state = 'live' AND EXISTS (SELECT FROM pg_namespace WHERE nspname = schema)`, projection)
 	if err != nil {
 		return fmt.Errorf("runner: looking where %s is: %w", projection, err)
 	}

@@ -65,8 +65,12 @@ func (w *worker) run(ctx context.Context) error {
 		if time.Since(began) > 2*longestPause {
 			pause = firstPause
 		}
-		w.limit = max(1, w.limit/2)
-		w.log.WarnContext(ctx, "projection interrupted", "error", err, "pause", pause)
+		if errors.Is(err, errFenced) {
+			w.log.InfoContext(ctx, "another one leads the projection by now")
+		} else {
+			w.limit = max(1, w.limit/2)
+			w.log.WarnContext(ctx, "projection interrupted", "error", err, "pause", pause)
+		}
 		if !wait(ctx, pause) {
 			return nil
 		}
