@@ -1,0 +1,235 @@
+package database_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
+	"portal.example/internal/database"
+	"portal.example/internal/postgres"
+)
+
+func withLimit(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func open(ctx context.Context, t *testing.T, url string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := database.Open(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+func migrated(t *testing.T) string {
+	t.Helper()
+	return postgres.ForTestWithTemplate(t, "database", func(url string) error {
+		return database.Migrate(context.Background(), url)
+	})
+}
+
+func exec(ctx context.Context, t *testing.T, pool *pgxpool.Pool, sql string) {
+	t.Helper()
+	if _, err := pool.Exec(ctx, sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// Roles are the cluster's, so that databases on it get in each other's way too.
+func TestManyInstancesMigrateTogether(t *testing.T) {
+	t.Parallel()
+	ctx := withLimit(t)
+	var group errgroup.Group
+	for range 3 {
+		url := postgres.ForTest(t)
+		for range 3 {
+			group.Go(func() error { return database.Migrate(ctx, url) })
+		}
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMigratingAgainChangesNothing(t *testing.T) {
+	t.Parallel()
+	ctx := withLimit(t)
+	url := migrated(t)
+	pool := open(ctx, t, url)
+	exec(ctx, t, pool, `INSERT INTO runner.builds (projection, version, schema, state) VALUES ('m', 1, 'm_v1', 'live')`)
+	if err := database.Migrate(ctx, url); err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := pool.QueryRow(ctx, `SELECT count(*) FROM runner.builds`).Scan(&n); err != nil || n != 1 {
+		t.Errorf("%d builds, %v", n, err)
+	}
+}
+
+func TestAUserWithoutRightsIsToldWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	ctx := withLimit(t)
+	url := postgres.ForTest(t)
+	pool := open(ctx, t, url)
+	user := "poor_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	exec(ctx, t, pool, `CREATE ROLE `+user+` LOGIN PASSWORD 'hunter2'`)
+	poor := strings.Replace(url, "postgres@", user+":hunter2@", 1)
+	err := database.Migrate(ctx, poor)
+	if err == nil || !strings.Contains(err.Error(), "CREATEROLE") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestAReaderCannotWriteNorSeeMore(t *testing.T) {
+	t.Parallel()
+	ctx := withLimit(t)
+	pool := open(ctx, t, migrated(t))
+	exec(ctx, t, pool, `CREATE TABLE read.note (text text); GRANT ALL ON read.note TO portal_reader`)
+	for statement, code := range map[string]string{
+		`INSERT INTO note VALUES ('x')`:   "25006", // read only
+		`SELECT * FROM identity.api_keys`: "42501", // no right
+		`SELECT * FROM keys.subjects`:     "42501",
+		`SELECT * FROM runner.builds`:     "42501",
+		`SET TRANSACTION READ WRITE`:      "25001", // too late
+		`SELECT set_config('role', 'none', true), * FROM note; INSERT INTO note VALUES ('x')`: "25006",
+	} {
+		err := database.AsReader(ctx, pool, "acme", func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, `SELECT * FROM freshness, note`); err != nil {
+				t.Errorf("reading: %v", err)
+			}
+			_, err := tx.Exec(ctx, statement)
+			return err
+		})
+		var refused *pgconn.PgError
+		if !errors.As(err, &refused) || refused.Code != code {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+	// The connection goes back to the pool as what it was.
+	exec(ctx, t, pool, `INSERT INTO read.note VALUES ('x')`)
+}
+
+func TestABusinessThatIsNoID(t *testing.T) {
+	t.Parallel()
+	ctx := withLimit(t)
+	pool := open(ctx, t, migrated(t))
+	for _, business := range []string{"", "a'; DROP SCHEMA read; --", "é", strings.Repeat("x", 65), "a b", "a\x00"} {
+		err := database.AsReader(ctx, pool, business, func(pgx.Tx) error {
+			t.Errorf("read for %q", business)
+			return nil
+		})
+		if err == nil {
+			t.Errorf("no error for %q", business)
+		}
+	}
+}
+
+func TestAnUnreadableURLIsNotShown(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"postgres://u:hunter2@host:port/db", "postgres://u:hunter2@h/db?sslmode=hunter2"} {
+		_, err := database.Open(t.Context(), url)
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", url, err)
+		}
+		if err := database.Migrate(t.Context(), url); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+func TestCopy(t *testing.T) {
+	t.Parallel()
+	ctx := withLimit(t)
+	url := migrated(t)
+	pool := open(ctx, t, url)
+	exec(ctx, t, pool, `CREATE TABLE public.thing (
+		t text, n bigint, b boolean, u uuid, j jsonb, at timestamptz, note text, until timestamptz, extra text DEFAULT 'by default');
+		ALTER TABLE public.thing ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+		CREATE POLICY runner ON public.thing TO portal_runner USING (true);
+		GRANT ALL ON public.thing TO portal_runner`)
+	at := time.Date(1999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
+	id := uuid.MustParse("0193e1a0-0000-7000-8000-000000000001")
+	type thing struct {
+		T     string
+		N     int64
+		B     bool
+		U     uuid.UUID
+		J     string
+		At    time.Time
+		Note  *string
+		Until *time.Time
+		Extra string
+	}
+	note := "水曜日"
+	want := []thing{
+		{"tab\tand \\ and '", -1 << 63, true, id, `{"a": 1}`, at, &note, &at, "by default"},
+		{"", 1<<63 - 1, false, uuid.Nil, `[]`, at, nil, nil, "by default"},
+	}
+	for _, role := range []string{"postgres", "portal_runner"} { // past row-level security, and bound by it
+		err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, `SET LOCAL search_path = public; SET LOCAL ROLE `+role); err != nil {
+				return err
+			}
+			for range 2 { // twice in a transaction
+				rows := database.NewRows(8)
+				for _, w := range want {
+					rows.Next()
+					rows.Text(w.T)
+					rows.Int(w.N)
+					rows.Bool(w.B)
+					rows.UUID(w.U)
+					rows.JSON([]byte(w.J))
+					rows.Time(w.At)
+					if w.Note == nil {
+						rows.TextOrNull("")
+						rows.TimeOrNull(time.Time{})
+					} else {
+						rows.TextOrNull(*w.Note)
+						rows.TimeOrNull(*w.Until)
+					}
+				}
+				if err := database.Copy(ctx, tx, "thing", []string{"t", "n", "b", "u", "j", "at", "note", "until"}, rows); err != nil {
+					return err
+				}
+			}
+			got, err := tx.Query(ctx, `SELECT DISTINCT t, n, b, u, j::text, at AT TIME ZONE 'UTC', note, until AT TIME ZONE 'UTC', extra,
+				count(*) FROM thing GROUP BY 1,2,3,4,5,6,7,8,9 ORDER BY n`)
+			if err != nil {
+				return err
+			}
+			i := 0
+			for ; got.Next(); i++ {
+				var g thing
+				var count int
+				if err := got.Scan(&g.T, &g.N, &g.B, &g.U, &g.J, &g.At, &g.Note, &g.Until, &g.Extra, &count); err != nil {
+					return err
+				}
+				if d := cmp.Diff(want[i], g); d != "" || count != 2 {
+					t.Errorf("as %s, row %d, %d times: %s", role, i, count, d)
+				}
+			}
+			if i != len(want) {
+				return fmt.Errorf("as %s: %d rows", role, i)
+			}
+			_, err = tx.Exec(ctx, `DELETE FROM thing`)
+			return err
+		})
+		if err != nil {
+			t.Errorf("as %s: %v", role, err)
+		}
+	}
+}
