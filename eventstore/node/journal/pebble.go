@@ -22,7 +22,7 @@ func openPebble(dir string, o Options, lock *pebble.Lock) (*pebble.DB, error) {
 	cache := pebble.NewCache(blockCacheBytes)
 	defer cache.Unref()
 	options := &pebble.Options{
-		FS:    o.FS,
+		FS:    zeroingFS{o.FS},
 		Lock:  lock,
 		Cache: cache,
 		// This format's write-ahead log tells a torn tail from a flipped byte.
