@@ -71,17 +71,15 @@ func (c *Codec) OpenMetadata(ctx context.Context, decoded []Decoded) error {
 // bringing it up to the shape of today.
 func (c *Codec) parse(d *Decoded) (document, error) {
 	r := d.Record
-	metadata, err := parseDocument(c.metadata, reflect.TypeFor[Metadata](), r.Metadata)
-	if err != nil {
+	if err := c.parseMetadata(d); err != nil {
 		return document{}, r.fault(fmt.Errorf("metadata: %w", err))
 	}
-	d.Metadata = metadata.value.Interface().(Metadata)
-
 	reader, known := c.byShape[shape{r.Type, d.Metadata.Schema}]
 	if !known {
 		return document{}, r.fault(fmt.Errorf("%w, version %d", ErrUnknownType, d.Metadata.Schema))
 	}
 	data := json.RawMessage(r.Data)
+	var err error
 	for _, up := range reader.past {
 		if data, err = up.Up(data); err != nil {
 			return document{}, r.fault(fmt.Errorf("upcasting from %s version %d: %w", up.Name, up.Version, err))
@@ -92,6 +90,18 @@ func (c *Codec) parse(d *Decoded) (document, error) {
 		return document{}, r.fault(err)
 	}
 	return event, nil
+}
+
+func (c *Codec) parseMetadata(d *Decoded) (err error) {
+	var usual bool
+	if d.Metadata, usual = scanMetadata(d.Record.Metadata); usual {
+		return nil
+	}
+	document, err := parseDocument(c.metadata, reflect.TypeFor[Metadata](), d.Record.Metadata)
+	if err == nil {
+		d.Metadata = document.value.Interface().(Metadata)
+	}
+	return err
 }
 
 func parseDocument(p *plan, t reflect.Type, data []byte) (document, error) {

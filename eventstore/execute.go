@@ -84,12 +84,14 @@ type Result[S, E any] struct {
 func (r Result[S, E]) NothingNew() bool { return len(r.Events) == 0 }
 
 // maxAttempts bounds how often a command is decided. Within a process commands
-// on a stream wait for one another, so that conflicts are with other instances.
-const maxAttempts = 8
+// on a stream wait for one another, so that conflicts are with other instances;
+// one that is always a little faster can win many times in a row.
+const maxAttempts = 25
 
 // Execute brings a command to a stream: it folds the events, lets the command
-// decide, and appends at the revision it has read; after a conflict it starts
-// again. What the command refuses is returned as the command's own error.
+// decide, and appends at the revision it has read; after a conflict it reads on
+// and decides again. A refusal, or nothing new, is never said on a state from
+// the cache without reading on first. What the command refuses is returned as the command's own error.
 //
 // A repeat, recognised by the command's id among the stream's own events, is
 // answered from them without deciding anything: ErrKeyReused if its fingerprint
@@ -104,17 +106,26 @@ func (c *Category[S, E]) Execute(ctx context.Context, stream string, m Metadata,
 	if id, ours := strings.CutPrefix(stream, c.name+"-"); !ours || id == "" {
 		return Result[S, E]{}, fmt.Errorf("eventstore: stream %q is not of category %s", stream, c.name)
 	}
+	m, err := m.complete()
+	if err != nil {
+		return Result[S, E]{}, err
+	}
 	done, err := c.turns.take(ctx, stream)
 	if err != nil {
 		return Result[S, E]{}, fmt.Errorf("eventstore: waiting for stream %s: %w", stream, err)
 	}
 	defer done()
 
+	h, current := c.cache.Get(stream)
+	if !current {
+		h = newHistory[S]()
+	}
 	var conflict error
 	for range maxAttempts {
-		h, cached, err := c.history(ctx, stream)
-		if err != nil {
-			return Result[S, E]{}, err
+		if !current {
+			if h, err = c.refresh(ctx, stream, h, conflict != nil); err != nil {
+				return Result[S, E]{}, err
+			}
 		}
 		if fingerprint, repeated := h.commands[m.CommandID]; repeated {
 			if fingerprint != m.Fingerprint {
@@ -123,8 +134,8 @@ func (c *Category[S, E]) Execute(ctx context.Context, stream string, m Metadata,
 			return c.firstAnswer(ctx, stream, m.CommandID)
 		}
 		events, err := cmd.Decide(h.state)
-		if nothing := err != nil || len(events) == 0; nothing && cached {
-			c.cache.Remove(stream) // perhaps only for want of another instance's events
+		if nothing := err != nil || len(events) == 0; nothing && current {
+			current = false // perhaps only for want of another instance's events
 			continue
 		}
 		if err != nil {
@@ -137,7 +148,7 @@ func (c *Category[S, E]) Execute(ctx context.Context, stream string, m Metadata,
 		if !errors.Is(err, ErrWrongExpected) {
 			return result, err
 		}
-		conflict = err
+		conflict, current = err, false
 	}
 	return Result[S, E]{}, fmt.Errorf("eventstore: %s on %s: gave up after %d attempts: %w",
 		m.Operation, stream, maxAttempts, conflict)

@@ -36,8 +36,9 @@ func (c *Category[S, E]) record(
 	}
 	appended, err := c.log.Append(ctx, stream, h.expected(), proposed...)
 	if err != nil {
-		// A conflict, or an append of which nobody knows whether it was taken.
-		c.cache.Remove(stream)
+		if !errors.Is(err, ErrWrongExpected) {
+			c.cache.Remove(stream) // nobody knows whether the events were taken
+		}
 		return Result[S, E]{}, err
 	}
 	r.First, r.Last = appended.Revision+1-uint64(len(proposed)), appended.Revision
@@ -48,25 +49,37 @@ func (c *Category[S, E]) record(
 	return r, nil
 }
 
-// history is the folded stream, from the cache if it is there.
-func (c *Category[S, E]) history(ctx context.Context, stream string) (h *history[S], cached bool, err error) {
-	if h, cached = c.cache.Get(stream); cached {
-		return h, true, nil
+// refresh folds what has been appended since. A conflict that no new event
+// explains means that what is remembered is not what the log holds, which may
+// have been restored from a backup; then it starts from the beginning.
+func (c *Category[S, E]) refresh(ctx context.Context, stream string, h *history[S], conflict bool) (*history[S], error) {
+	before := h.next
+	err := c.catchUp(ctx, stream, h)
+	if err == nil && conflict && h.next == before {
+		h = newHistory[S]()
+		err = c.catchUp(ctx, stream, h)
 	}
-	h = newHistory[S]()
-	for d, err := range c.read(ctx, stream) {
+	if err != nil {
+		c.cache.Remove(stream)
+		return nil, err
+	}
+	c.cache.Add(stream, h)
+	return h, nil
+}
+
+func (c *Category[S, E]) catchUp(ctx context.Context, stream string, h *history[S]) error {
+	for d, err := range c.read(ctx, stream, h.next) {
 		if err != nil {
-			return nil, false, err
+			return err
 		}
 		event, err := eventOf[E](d)
 		if err != nil {
-			return nil, false, err
+			return err
 		}
 		h.state = h.state.Evolve(event)
 		h.saw(d)
 	}
-	c.cache.Add(stream, h)
-	return h, false, nil
+	return nil
 }
 
 // firstAnswer finds the events of a command in the stream and answers as when
@@ -74,7 +87,7 @@ func (c *Category[S, E]) history(ctx context.Context, stream string) (h *history
 // answer would cost more memory than the states.
 func (c *Category[S, E]) firstAnswer(ctx context.Context, stream string, command uuid.UUID) (Result[S, E], error) {
 	r := Result[S, E]{CommandID: command, Stream: stream}
-	for d, err := range c.read(ctx, stream) {
+	for d, err := range c.read(ctx, stream, 0) {
 		if err != nil {
 			return Result[S, E]{}, err
 		}
@@ -113,8 +126,9 @@ func (c *Category[S, E]) nothingNew(stream string, command uuid.UUID, h *history
 // decodeAtOnce is how many events of a stream share one look-up of keys.
 const decodeAtOnce = 512
 
-// read yields a stream decoded, and nothing where there is no stream.
-func (c *Category[S, E]) read(ctx context.Context, stream string) iter.Seq2[Decoded, error] {
+// read yields a stream from a revision on, decoded, and nothing where there is
+// no stream.
+func (c *Category[S, E]) read(ctx context.Context, stream string, from uint64) iter.Seq2[Decoded, error] {
 	return func(yield func(Decoded, error) bool) {
 		batch := make([]Recorded, 0, decodeAtOnce)
 		flush := func() bool {
@@ -131,7 +145,7 @@ func (c *Category[S, E]) read(ctx context.Context, stream string) iter.Seq2[Deco
 			batch = batch[:0]
 			return true
 		}
-		for r, err := range c.log.ReadStream(ctx, stream, 0) {
+		for r, err := range c.log.ReadStream(ctx, stream, from) {
 			if errors.Is(err, ErrStreamNotFound) {
 				return
 			}

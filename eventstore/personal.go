@@ -99,9 +99,27 @@ func (s spot) owner(business string) Subject {
 
 const saltSize = 32
 
+// sealed is a personal field as it is stored.
 type sealed struct {
 	Ciphertext []byte `json:"ciphertext"`
 	Commit     []byte `json:"commit"`
+}
+
+func parseSealed(data []byte) (sealed, error) {
+	s := scanner{rest: data}
+	var parsed sealed
+	var err error
+	if ciphertext, commit, usual := s.sealed(); usual && len(s.rest) == 0 {
+		if parsed.Ciphertext, err = base64.StdEncoding.AppendDecode(nil, ciphertext); err == nil {
+			parsed.Commit, err = base64.StdEncoding.AppendDecode(nil, commit)
+		}
+	} else {
+		err = json.Unmarshal(data, &parsed)
+	}
+	if err != nil || len(parsed.Ciphertext) == 0 {
+		return sealed{}, errors.New("not sealed as a personal field must be")
+	}
+	return parsed, nil
 }
 
 // seal puts the value into the document.
@@ -130,9 +148,9 @@ func (s spot) seal(key Key, business string, event uuid.UUID) error {
 
 // open puts what the document holds into the value.
 func (s spot) open(key Key, business string, event uuid.UUID) error {
-	var document sealed
-	if err := json.Unmarshal(s.stored.Bytes(), &document); err != nil || document.Ciphertext == nil {
-		return errors.New("not sealed as a personal field must be")
+	document, err := parseSealed(s.stored.Bytes())
+	if err != nil {
+		return err
 	}
 	plaintext, err := key.Decrypt(document.Ciphertext, s.binding(s.field.path, business, event))
 	if err != nil && s.field.formerly != "" {

@@ -129,10 +129,10 @@ func Write(t *testing.T, path string, data []byte) []byte {
 		t.Fatal(err)
 	}
 	pretty = append(pretty, '\n')
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // a source file, to be read by all
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, pretty, 0o644); err != nil { //nolint:gosec // a source file, to be read by all
+	if err := os.WriteFile(path, pretty, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return pretty
