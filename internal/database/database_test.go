@@ -3,12 +3,10 @@ package database_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -154,82 +152,41 @@ func TestAnUnreadableURLIsNotShown(t *testing.T) {
 func TestCopy(t *testing.T) {
 	t.Parallel()
 	ctx := withLimit(t)
-	url := migrated(t)
-	pool := open(ctx, t, url)
-	exec(ctx, t, pool, `CREATE TABLE public.thing (
-		t text, n bigint, b boolean, u uuid, j jsonb, at timestamptz, note text, until timestamptz, extra text DEFAULT 'by default');
+	pool := open(ctx, t, migrated(t))
+	exec(ctx, t, pool, `CREATE TABLE public.thing (extra text DEFAULT 'by default', "Name" text, n bigint);
 		ALTER TABLE public.thing ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 		CREATE POLICY runner ON public.thing TO portal_runner USING (true);
 		GRANT ALL ON public.thing TO portal_runner`)
-	at := time.Date(1999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
-	id := uuid.MustParse("0193e1a0-0000-7000-8000-000000000001")
-	type thing struct {
-		T     string
-		N     int64
-		B     bool
-		U     uuid.UUID
-		J     string
-		At    time.Time
-		Note  *string
-		Until *time.Time
-		Extra string
-	}
-	note := "水曜日"
-	want := []thing{
-		{"tab\tand \\ and '", -1 << 63, true, id, `{"a": 1}`, at, &note, &at, "by default"},
-		{"", 1<<63 - 1, false, uuid.Nil, `[]`, at, nil, nil, "by default"},
-	}
+	row := "PGCOPY\n\xff\r\n\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" +
+		"\x00\x02" + "\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x07" + "\x00\x00\x00\x03row" + "\xff\xff"
 	for _, role := range []string{"postgres", "portal_runner"} { // past row-level security, and bound by it
 		err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, `SET LOCAL search_path = public; SET LOCAL ROLE `+role); err != nil {
 				return err
 			}
 			for range 2 { // twice in a transaction
-				rows := database.NewRows(8)
-				for _, w := range want {
-					rows.Next()
-					rows.Text(w.T)
-					rows.Int(w.N)
-					rows.Bool(w.B)
-					rows.UUID(w.U)
-					rows.JSON([]byte(w.J))
-					rows.Time(w.At)
-					if w.Note == nil {
-						rows.TextOrNull("")
-						rows.TimeOrNull(time.Time{})
-					} else {
-						rows.TextOrNull(*w.Note)
-						rows.TimeOrNull(*w.Until)
-					}
-				}
-				if err := database.Copy(ctx, tx, "thing", []string{"t", "n", "b", "u", "j", "at", "note", "until"}, rows); err != nil {
+				if err := database.Copy(ctx, tx, "thing", []string{"n", "Name"}, strings.NewReader(row)); err != nil {
 					return err
 				}
 			}
-			got, err := tx.Query(ctx, `SELECT DISTINCT t, n, b, u, j::text, at AT TIME ZONE 'UTC', note, until AT TIME ZONE 'UTC', extra,
-				count(*) FROM thing GROUP BY 1,2,3,4,5,6,7,8,9 ORDER BY n`)
-			if err != nil {
+			var got string
+			if err := tx.QueryRow(ctx, `DELETE FROM thing RETURNING (SELECT string_agg(thing::text, ' ') FROM thing)`).
+				Scan(&got); err != nil {
 				return err
 			}
-			i := 0
-			for ; got.Next(); i++ {
-				var g thing
-				var count int
-				if err := got.Scan(&g.T, &g.N, &g.B, &g.U, &g.J, &g.At, &g.Note, &g.Until, &g.Extra, &count); err != nil {
-					return err
-				}
-				if d := cmp.Diff(want[i], g); d != "" || count != 2 {
-					t.Errorf("as %s, row %d, %d times: %s", role, i, count, d)
-				}
+			if want := `("by default",row,7) ("by default",row,7)`; got != want {
+				t.Errorf("as %s: %s", role, got)
 			}
-			if i != len(want) {
-				return fmt.Errorf("as %s: %d rows", role, i)
-			}
-			_, err = tx.Exec(ctx, `DELETE FROM thing`)
-			return err
+			return nil
 		})
 		if err != nil {
 			t.Errorf("as %s: %v", role, err)
+		}
+		err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+			return database.Copy(ctx, tx, "thing", []string{"n"}, strings.NewReader(row))
+		})
+		if err == nil {
+			t.Error("too many columns went in")
 		}
 	}
 }
