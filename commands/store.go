@@ -10,6 +10,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -85,7 +86,11 @@ func category[S eventstore.State[S, E], E any](
 // Look folds a stream as it is in the log now; one that does not exist is the
 // zero state. It is for what a decision must know of another record.
 func Look[S eventstore.State[S, E], E any](ctx context.Context, c *eventstore.Category[S, E], stream string) (S, error) {
-	result, err := c.Execute(ctx, stream, eventstore.Metadata{CommandID: uuid.New()}, nothing[S, E]{})
+	nobody := eventstore.Metadata{ // an envelope that is never sent
+		CommandID: uuid.New(), Business: "any", Operation: "look", RecordedAt: time.Unix(0, 0),
+		Actor: eventstore.Actor{Kind: eventstore.ActorSystem}, Origin: eventstore.OriginLive,
+	}
+	result, err := c.Execute(ctx, stream, nobody, nothing[S, E]{})
 	return result.State, err
 }
 
