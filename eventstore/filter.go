@@ -1,0 +1,66 @@
+package eventstore
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+)
+
+// Filter chooses, on the log's side, the events of a subscription. The zero
+// value lets all of them pass, the system's own ($…) too.
+type Filter struct {
+	chosen     bool
+	by         esdb.FilterType
+	prefixes   []string
+	expression string
+}
+
+// StreamPrefix lets the events of streams pass whose name begins with one of
+// the prefixes, such as "quote-".
+func StreamPrefix(prefixes ...string) Filter {
+	return Filter{chosen: true, by: esdb.StreamFilterType, prefixes: prefixes}
+}
+
+// TypePrefix lets events pass whose type begins with one of the prefixes.
+func TypePrefix(prefixes ...string) Filter {
+	return Filter{chosen: true, by: esdb.EventFilterType, prefixes: prefixes}
+}
+
+// StreamMatches lets the events of streams pass whose name matches the regular
+// expression. Keep to what Go's and .NET's syntax share.
+func StreamMatches(expression string) Filter {
+	return Filter{chosen: true, by: esdb.StreamFilterType, expression: expression}
+}
+
+// TypeMatches lets events pass whose type matches the regular expression. Keep
+// to what Go's and .NET's syntax share.
+func TypeMatches(expression string) Filter {
+	return Filter{chosen: true, by: esdb.EventFilterType, expression: expression}
+}
+
+// UserEvents lets all pass but the system's own events, whose types begin with $.
+func UserEvents() Filter {
+	return TypeMatches(`^[^$]`)
+}
+
+func (f Filter) check() error {
+	if f.chosen && f.expression == "" && (len(f.prefixes) == 0 || slices.Contains(f.prefixes, "")) {
+		return errors.New("the filter has an empty prefix or expression")
+	}
+	return nil
+}
+
+// searchWindow is how many events the log looks at in one go, EventStoreDB's
+// default; checkpoints come at multiples of it.
+const searchWindow = 32
+
+// apply sets what concerns the filter in the esdb client's options.
+func (f Filter) apply(options *esdb.SubscribeToAllOptions, checkpointEvery int) {
+	if !f.chosen {
+		return
+	}
+	options.Filter = &esdb.SubscriptionFilter{Type: f.by, Prefixes: f.prefixes, Regex: f.expression}
+	options.MaxSearchWindow = searchWindow
+	options.CheckpointInterval = (checkpointEvery + searchWindow - 1) / searchWindow
+}
