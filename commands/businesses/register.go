@@ -25,25 +25,32 @@ type Registration struct {
 	Language string
 }
 
+// Check refuses a registration that is not well formed.
+func (r Registration) Check() error {
+	_, err := r.command(uuid.NewString(), time.Unix(0, 0)).Decide(business.State{})
+	return err
+}
+
+func (r Registration) command(id string, at time.Time) business.Register {
+	return business.Register{
+		BusinessID: id, Slug: r.Slug, Name: r.Name, Currency: r.Currency,
+		TimeZone: r.TimeZone, Language: r.Language, At: at,
+	}
+}
+
 // Register claims the slug and starts the business, whose id it returns. The
 // slug resolves from then on. A slug whose owner never came to be, because an
 // earlier attempt was interrupted, is taken over together with the owner's id.
 func Register(ctx context.Context, room *commands.Room, r Registration) (id string, err error) {
-	id = uuid.NewString()
-	at := room.Now().UTC().Truncate(time.Microsecond)
-	register := business.Register{
-		BusinessID: id, Slug: r.Slug, Name: r.Name, Currency: r.Currency,
-		TimeZone: r.TimeZone, Language: r.Language, At: at,
-	}
-	if _, err := register.Decide(business.State{}); err != nil {
+	if err := r.Check(); err != nil {
 		return "", err // before anything is claimed
 	}
-	if id, err = claimSlug(ctx, room, r.Slug, id, at); err != nil {
+	at := room.Now().UTC().Truncate(time.Microsecond)
+	if id, err = claimSlug(ctx, room, r.Slug, uuid.NewString(), at); err != nil {
 		return "", err
 	}
-	register.BusinessID = id
 	m := systemCommand(room, id, "business.register")
-	_, err = room.Businesses.Execute(ctx, business.Stream(id), m, register)
+	_, err = room.Businesses.Execute(ctx, business.Stream(id), m, r.command(id, at))
 	if errors.Is(err, business.ErrExists) {
 		return "", claim.ErrTaken.In("slug")
 	}

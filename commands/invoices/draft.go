@@ -14,7 +14,7 @@ import (
 	"portal.example/internal/api"
 )
 
-type draftInput struct {
+type draftInvoiceInput struct {
 	api.Idempotent
 	Body struct {
 		CustomerID string         `json:"customerId"`
@@ -30,7 +30,7 @@ type draftInput struct {
 
 func draft(a huma.API, room *commands.Room) {
 	op := commands.Creating(a, "invoices.draft", "/invoices", "Begin an invoice", commands.Office)
-	huma.Register(a, op, func(ctx context.Context, in *draftInput) (*commands.Answer, error) {
+	huma.Register(a, op, func(ctx context.Context, in *draftInvoiceInput) (*commands.Answer, error) {
 		call, err := room.Begin(ctx, "invoices.draft", in.Idempotent)
 		if err != nil {
 			return nil, err

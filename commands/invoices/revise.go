@@ -10,7 +10,7 @@ import (
 	"portal.example/domain/lines"
 )
 
-type reviseInput struct {
+type reviseInvoiceInput struct {
 	commands.OnRecord
 	Body struct {
 		Lines []lines.Line `json:"lines"`
@@ -21,7 +21,7 @@ type reviseInput struct {
 func revise(a huma.API, room *commands.Room) {
 	op := commands.Route(a, "invoices.revise", "/invoices/{id}/revise", "Change a draft", commands.Office)
 	op.Description = "If-Match is needed."
-	huma.Register(a, op, func(ctx context.Context, in *reviseInput) (*commands.Answer, error) {
+	huma.Register(a, op, func(ctx context.Context, in *reviseInvoiceInput) (*commands.Answer, error) {
 		call, err := room.Begin(ctx, "invoices.revise", in.Idempotent)
 		if err != nil {
 			return nil, err

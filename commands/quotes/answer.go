@@ -9,7 +9,7 @@ import (
 	"portal.example/domain/quote"
 )
 
-type answerInput struct {
+type answerQuestionInput struct {
 	commands.OnRecord
 	Body struct {
 		QuestionID string `json:"questionId"`
@@ -19,7 +19,7 @@ type answerInput struct {
 
 func answer(a huma.API, room *commands.Room) {
 	op := commands.Route(a, "quotes.answer", "/quotes/{id}/answer", "Answer a customer's question", commands.Office)
-	huma.Register(a, op, func(ctx context.Context, in *answerInput) (*commands.Answer, error) {
+	huma.Register(a, op, func(ctx context.Context, in *answerQuestionInput) (*commands.Answer, error) {
 		call, err := room.Begin(ctx, "quotes.answer", in.Idempotent)
 		if err != nil {
 			return nil, err

@@ -10,7 +10,7 @@ import (
 	"portal.example/internal/api"
 )
 
-type declineInput struct {
+type declineQuoteInput struct {
 	ID string `path:"id" maxLength:"36"`
 	api.Idempotent
 	Body struct {
@@ -21,7 +21,7 @@ type declineInput struct {
 
 func decline(a huma.API, room *commands.Room) {
 	op := commands.Route(a, "quotes.decline", "/quotes/{id}/decline", "Turn the offer down", commands.Customers)
-	huma.Register(a, op, func(ctx context.Context, in *declineInput) (*commands.Answer, error) {
+	huma.Register(a, op, func(ctx context.Context, in *declineQuoteInput) (*commands.Answer, error) {
 		call, err := room.Begin(ctx, "quotes.decline", in.Idempotent)
 		if err != nil {
 			return nil, err

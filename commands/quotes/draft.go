@@ -13,7 +13,7 @@ import (
 	"portal.example/internal/api"
 )
 
-type draftInput struct {
+type draftQuoteInput struct {
 	api.Idempotent
 	Body struct {
 		CustomerID string         `json:"customerId"`
@@ -28,7 +28,7 @@ type draftInput struct {
 
 func draft(a huma.API, room *commands.Room) {
 	op := commands.Creating(a, "quotes.draft", "/quotes", "Begin a quote", commands.Office)
-	huma.Register(a, op, func(ctx context.Context, in *draftInput) (*commands.Answer, error) {
+	huma.Register(a, op, func(ctx context.Context, in *draftQuoteInput) (*commands.Answer, error) {
 		call, err := room.Begin(ctx, "quotes.draft", in.Idempotent)
 		if err != nil {
 			return nil, err

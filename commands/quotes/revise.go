@@ -9,7 +9,7 @@ import (
 	"portal.example/domain/quote"
 )
 
-type reviseInput struct {
+type reviseQuoteInput struct {
 	commands.OnRecord
 	Body struct {
 		Offer quote.Offer `json:"offer"`
@@ -19,7 +19,7 @@ type reviseInput struct {
 func revise(a huma.API, room *commands.Room) {
 	op := commands.Route(a, "quotes.revise", "/quotes/{id}/revise", "Make the next version of the offer", commands.Office)
 	op.Description = "If-Match is needed. The customer holds the version sent before until this one is sent."
-	huma.Register(a, op, func(ctx context.Context, in *reviseInput) (*commands.Answer, error) {
+	huma.Register(a, op, func(ctx context.Context, in *reviseQuoteInput) (*commands.Answer, error) {
 		call, err := room.Begin(ctx, "quotes.revise", in.Idempotent)
 		if err != nil {
 			return nil, err

@@ -9,7 +9,7 @@ import (
 	"portal.example/domain/request"
 )
 
-type declineInput struct {
+type declineRequestInput struct {
 	commands.OnRecord
 	Body struct {
 		Reason string `json:"reason"`
@@ -18,7 +18,7 @@ type declineInput struct {
 
 func decline(a huma.API, room *commands.Room) {
 	op := commands.Route(a, "requests.decline", "/requests/{id}/decline", "Turn the request down", commands.Field)
-	huma.Register(a, op, func(ctx context.Context, in *declineInput) (*commands.Answer, error) {
+	huma.Register(a, op, func(ctx context.Context, in *declineRequestInput) (*commands.Answer, error) {
 		call, err := room.Begin(ctx, "requests.decline", in.Idempotent)
 		if err != nil {
 			return nil, err

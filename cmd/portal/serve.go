@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"portal.example/commands"
+	"portal.example/commands/businesses"
+	"portal.example/commands/customers"
+	"portal.example/commands/invoices"
+	"portal.example/commands/quotes"
+	"portal.example/commands/requests"
+	"portal.example/eventstore"
+	"portal.example/eventstore/node"
+	"portal.example/internal/api"
+	"portal.example/projections/runner"
+)
+
+// serveCommand is the portal itself.
+func serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the portal",
+		Long: `Serves the portal until it is interrupted: the API, the projections and, unless
+PORTAL_EVENTSTORE names another log, the event log. The database is brought up
+to date first.` + variablesHelp() + exitHelp,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := readConfig()
+			if err != nil {
+				return err
+			}
+			logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			s, err := startServer(cmd.Context(), cfg, logger)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "portal at http://%s\n", s.listener.Addr())
+			return s.run(cmd.Context())
+		},
+	}
+}
+
+// server is the running portal.
+type server struct {
+	*portal
+	logger   *slog.Logger
+	runner   *runner.Runner
+	sweeper  *invoices.Sweeper
+	listener net.Listener
+	http     *http.Server
+}
+
+// startServer opens all that the portal stands on. What it serves is reachable
+// once it runs.
+func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server, error) {
+	client, closeLog, err := logToServe(ctx, cfg, logger)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPortal(ctx, cfg, client, closeLog)
+	if err != nil {
+		return nil, errors.Join(err, closeLog())
+	}
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s := &server{portal: p, logger: logger}
+	s.runner = runner.New(runner.Config{
+		Pool: p.pool, Client: p.log, Codec: p.codec, Projections: projections(), Logger: logger, Registerer: metrics,
+	})
+	s.sweeper = &invoices.Sweeper{Room: p.room, Client: p.log, Logger: logger}
+	s.http = &http.Server{
+		Handler:           s.routes(metrics),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+	var listen net.ListenConfig
+	if s.listener, err = listen.Listen(ctx, "tcp", cfg.listen); err != nil {
+		return nil, errors.Join(misusef("PORTAL_LISTEN: %w", err), p.close())
+	}
+	return s, nil
+}
+
+// patience is how long a start waits for a subcommand that has the log open.
+const patience = 10 * time.Second
+
+// logToServe is the log that PORTAL_EVENTSTORE names, or the portal's own, which
+// it owns for as long as it runs.
+func logToServe(ctx context.Context, cfg config, logger *slog.Logger) (*eventstore.Client, func() error, error) {
+	if cfg.eventStore != "" {
+		return openLog(ctx, cfg.data, logger)
+	}
+	if err := makeDataFolder(cfg.data); err != nil {
+		return nil, nil, err
+	}
+	n, err := ownNode(ctx, cfg.data, logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := eventstore.Connect(eventstore.Config{ConnectionString: n.ConnectionString(), Logger: logger})
+	if err != nil {
+		return nil, nil, errors.Join(err, n.Close())
+	}
+	return client, func() error { return errors.Join(client.Close(), n.Close()) }, nil
+}
+
+func ownNode(ctx context.Context, dir string, logger *slog.Logger) (*node.Node, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		n, err := node.Start(ctx, node.Config{Dir: dir, Logger: logger})
+		if !errors.Is(err, node.ErrLocked) {
+			return n, err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("PORTAL_DATA: %w; a second instance needs PORTAL_EVENTSTORE", err)
+		}
+	}
+}
+
+// routes is everything the portal answers.
+func (s *server) routes(metrics *prometheus.Registry) http.Handler {
+	a, router := api.New(api.Config{Version: version(), Tokens: s.tokens, Logger: s.logger, Metrics: metrics})
+	s.useCases(a)
+	s.health(router)
+	router.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	return router
+}
+
+func (s *server) useCases(a huma.API) {
+	businesses.Routes(a, s.room)
+	customers.Register(a, s.room)
+	quotes.Register(a, s.room)
+	invoices.Register(a, s.room)
+	requests.Register(a, s.room)
+}
+
+// views is how the read side records that somebody looks at a document.
+func (s *server) views() commands.Views { return commands.Views{Room: s.room} }
+
+// health tells whether the process lives, and whether requests are worth
+// sending here. Without the log the portal still shows lists and dashboards, so
+// that its absence is told and does not make the portal unready.
+func (s *server) health(router chi.Router) {
+	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "ok") //nolint:errcheck // whoever went away does not read it
+	})
+	router.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		answer := map[string]string{"database": "ok", "log": "ok"}
+		status := http.StatusOK
+		if err := s.pool.Ping(ctx); err != nil {
+			answer["database"], status = "out of reach", http.StatusServiceUnavailable
+		}
+		if _, err := s.log.Head(ctx); err != nil {
+			answer["log"] = "out of reach"
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(answer) // whoever went away does not read it
+	})
+}
+
+// stopLimit is how long a stop waits for requests in progress.
+const stopLimit = 10 * time.Second
+
+// run serves until ctx ends, and stops in order: requests first, then what
+// works beside them, then what all of it stands on.
+func (s *server) run(ctx context.Context) error {
+	beside, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group, failed := errgroup.WithContext(beside)
+	group.Go(func() error { return s.runner.Run(failed) })
+	group.Go(func() error { return s.sweeper.Run(failed) })
+	group.Go(func() error {
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	select {
+	case <-ctx.Done():
+	case <-failed.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
+	defer cancel()
+	err := s.http.Shutdown(grace)
+	stop()
+	return errors.Join(err, group.Wait(), s.close())
+}
+
+// version is that of the module the binary was built from.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}
