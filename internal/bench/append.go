@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -10,36 +11,27 @@ import (
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/uuid"
+
+	"portal.example/eventstore"
 )
 
-// appender is one writer of the load on our side: an event an append, each at
-// the revision that the stream must have, a new stream after eventsPerStream.
-type appender struct {
-	client   *esdb.Client
-	payloads []payload
-	stream   string
-	sent     int // by this writer
-}
+// send appends one event to a stream whose last event has the given revision;
+// noEvents where there is no such stream yet.
+type send func(ctx context.Context, stream string, last int, body payload) error
 
-func newAppender(client *esdb.Client, payloads []payload, i int) *appender {
-	return &appender{client: client, payloads: payloads[i%len(payloads):]}
-}
+const noEvents = -1
 
-func (a *appender) append(ctx context.Context) error {
-	var expected esdb.ExpectedRevision = esdb.NoStream{}
-	if n := a.sent % eventsPerStream; n == 0 {
-		a.stream = category + "-" + uuid.NewString()
-	} else {
-		expected = esdb.Revision(uint64(n - 1))
+// byClient sends by EventStoreDB's own client: the light load that all figures
+// of ours are taken with, unless they say otherwise.
+func byClient(client *esdb.Client) send {
+	return func(ctx context.Context, stream string, last int, body payload) error {
+		options := esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}
+		if last != noEvents {
+			options.ExpectedRevision = esdb.Revision(uint64(last))
+		}
+		_, err := client.AppendToStream(ctx, stream, options, newEvent(body))
+		return err
 	}
-	a.sent++
-	return a.send(ctx, a.stream, expected)
-}
-
-func (a *appender) send(ctx context.Context, stream string, expected esdb.ExpectedRevision) error {
-	event := newEvent(a.payloads[a.sent%len(a.payloads)])
-	_, err := a.client.AppendToStream(ctx, stream, esdb.AppendToStreamOptions{ExpectedRevision: expected}, event)
-	return err
 }
 
 func newEvent(body payload) esdb.EventData {
@@ -52,15 +44,70 @@ func newEvent(body payload) esdb.EventData {
 	}
 }
 
-// appending is a side's measurement: the load on a fresh server of that kind.
+// byPortal sends by the portal's wrapper of that client.
+func byPortal(client *eventstore.Client) send {
+	return func(ctx context.Context, stream string, last int, body payload) error {
+		expected := eventstore.NoStream()
+		if last != noEvents {
+			expected = eventstore.Exactly(uint64(last))
+		}
+		_, err := client.Append(ctx, stream, expected, eventstore.Proposed{
+			ID: uuid.New(), Type: eventType, Data: body.Data, Metadata: body.Metadata,
+		})
+		return err
+	}
+}
+
+// appender is one writer of the load: an event an append, each at the revision
+// that the stream has, a new stream after eventsPerStream.
+type appender struct {
+	send     send
+	payloads []payload
+	stream   string
+	sent     int
+}
+
+func newAppender(send send, payloads []payload, i int) *appender {
+	return &appender{send: send, payloads: payloads, sent: i * eventsPerStream} // writers differ in payload
+}
+
+func (a *appender) append(ctx context.Context) error {
+	last := a.sent%eventsPerStream - 1
+	if last == noEvents {
+		a.stream = category + "-" + uuid.NewString()
+	}
+	body := a.payloads[a.sent%len(a.payloads)]
+	a.sent++
+	return a.send(ctx, a.stream, last, body)
+}
+
+// appending is the side that takes the load on a fresh server of that kind.
 func appending(lab *Lab, name, kind string, start starter, writers int) *Side {
 	return &Side{Name: name, Measure: func(ctx context.Context) (Sample, error) {
 		return lab.withServer(ctx, start, kind, func(s *server) (Sample, error) {
-			return lab.load(writers).run(ctx, func(i int) func(context.Context) error {
-				return newAppender(s.client, lab.payloads, i).append
-			})
+			return lab.append(ctx, byClient(s.client), writers)
 		})
 	}}
+}
+
+// appendingByPortal is the same on the node, by the portal's wrapper.
+func appendingByPortal(lab *Lab, name string, writers int) *Side {
+	return &Side{Name: name, Measure: func(ctx context.Context) (Sample, error) {
+		return lab.withServer(ctx, startHere, embeddedNode, func(s *server) (Sample, error) {
+			client, err := s.portal()
+			if err != nil {
+				return nil, err
+			}
+			sample, err := lab.append(ctx, byPortal(client), writers)
+			return sample, errors.Join(err, client.Close())
+		})
+	}}
+}
+
+func (l *Lab) append(ctx context.Context, send send, writers int) (Sample, error) {
+	return l.load(writers).run(ctx, func(i int) func(context.Context) error {
+		return newAppender(send, l.payloads, i).append
+	})
 }
 
 // filledLog is what a log was filled with in advance: streams of
@@ -114,8 +161,8 @@ func fillStream(ctx context.Context, client *esdb.Client, payloads []payload, n 
 
 // newMixedAppender is a writer for a filled log: every second append goes to
 // one of its old streams, picked at random, as a customer who comes back does.
-func (f *filledLog) newMixedAppender(client *esdb.Client, payloads []payload, i, writers int) func(context.Context) error {
-	fresh := newAppender(client, payloads, i)
+func (f *filledLog) newMixedAppender(send send, payloads []payload, i, writers int) func(context.Context) error {
+	fresh := newAppender(send, payloads, i)
 	random := rand.New(rand.NewPCG(uint64(i), uint64(len(f.last)))) //nolint:gosec // a choice of streams, no secret
 	old := false
 	return func(ctx context.Context) error {
@@ -123,7 +170,7 @@ func (f *filledLog) newMixedAppender(client *esdb.Client, payloads []payload, i,
 			return fresh.append(ctx)
 		}
 		n := i + writers*random.IntN(len(f.last)/writers) // no other writer's
-		err := fresh.send(ctx, filledStream(n), esdb.Revision(uint64(f.last[n])))
+		err := send(ctx, filledStream(n), int(f.last[n]), payloads[n%len(payloads)])
 		if err == nil {
 			f.last[n]++
 		}

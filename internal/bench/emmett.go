@@ -72,7 +72,8 @@ func installNodeModules(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, "npm", "ci", "--no-audit", "--no-fund")
 	cmd.Dir = jsDir
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return unavailablef("npm ci failed: %s", bytes.TrimSpace(out))
+		first, _, _ := bytes.Cut(bytes.TrimSpace(out), []byte("\n"))
+		return unavailablef("npm ci: %v: %s", err, first)
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func (g *grownLog) fill(ctx context.Context) (err error) {
 
 func (g *grownLog) append(ctx context.Context, s *server, writers int) (Sample, error) {
 	return g.lab.load(writers).run(ctx, func(i int) func(context.Context) error {
-		return g.filled.newMixedAppender(s.client, g.lab.payloads, i, writers)
+		return g.filled.newMixedAppender(byClient(s.client), g.lab.payloads, i, writers)
 	})
 }
 

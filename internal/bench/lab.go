@@ -116,8 +116,8 @@ func (l *Lab) withServer(ctx context.Context, start starter, kind string, use fu
 	return use(server)
 }
 
-// withDatabase runs use on an empty database that is gone afterwards. The
-// checkpoint keeps the writes of the side before out of the figures.
+// withDatabase runs use on an empty database that is gone afterwards. It begins
+// with a checkpoint, so that none falls due on account of the side before.
 func (l *Lab) withDatabase(ctx context.Context, use func(url string) (Sample, error)) (sample Sample, err error) {
 	server, err := l.database()
 	if err != nil {

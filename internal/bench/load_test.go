@@ -40,7 +40,7 @@ func TestWritersOfAFilledLogKeepCount(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range writers {
-		write := filled.newMixedAppender(s.client, payloads, i, writers)
+		write := filled.newMixedAppender(byClient(s.client), payloads, i, writers)
 		for range each {
 			if err := write(ctx); err != nil {
 				t.Fatal(err)

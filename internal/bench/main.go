@@ -65,7 +65,7 @@ func parse(args []string) (config, error) {
 	flags.StringVar(&c.only, "only", "", "measure only the rows whose name, group or opponent contains `NAME`")
 	flags.IntVar(&c.Runs, "runs", 3, "alternating runs; the median counts")
 	flags.DurationVar(&c.Window, "window", 5*time.Second, "how long each append is measured")
-	flags.DurationVar(&c.Warmup, "warmup", time.Second, "how long each runs before that")
+	flags.DurationVar(&c.Warmup, "warmup", 2*time.Second, "how long each runs before that")
 	flags.IntVar(&c.Read, "read", 200_000, "events in the log that is read")
 	flags.IntVar(&c.Events, "events", 1_000_000, "events in the grown log (10000000 takes some minutes to fill)")
 	flags.StringVar(&c.json, "json", "", "write the results to `FILE`, for machines")

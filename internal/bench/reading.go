@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+
+	"portal.example/eventstore"
 )
 
 // readLimit is how long reading the whole log may take.
@@ -28,10 +30,28 @@ func reading(lab *Lab, name, kind string) *Side {
 	}}
 }
 
+// readingByPortal is the same on the node, by the portal's wrapper.
+func readingByPortal(lab *Lab, name string) *Side {
+	return &Side{Name: name, Measure: func(ctx context.Context) (Sample, error) {
+		return lab.withServer(ctx, startHere, embeddedNode, func(s *server) (Sample, error) {
+			if _, err := fill(ctx, s.client, lab.payloads, lab.Read, func(int) {}); err != nil {
+				return nil, err
+			}
+			client, err := s.portal()
+			if err != nil {
+				return nil, err
+			}
+			all, err1 := timeReading(ctx, lab, client, readAllByPortal)
+			caughtUp, err2 := timeReading(ctx, lab, client, catchUpByPortal)
+			return Sample{ReadAll: all, CatchUp: caughtUp}, errors.Join(err1, err2, client.Close())
+		})
+	}}
+}
+
 // timeReading returns events a second, and insists on the whole log.
-func timeReading(
-	ctx context.Context, lab *Lab, client *esdb.Client,
-	read func(context.Context, *esdb.Client) (int, error),
+func timeReading[Client any](
+	ctx context.Context, lab *Lab, client Client,
+	read func(context.Context, Client) (int, error),
 ) (float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
@@ -61,7 +81,7 @@ func readAll(ctx context.Context, client *esdb.Client) (n int, err error) {
 		if err != nil {
 			return n, err
 		}
-		n += counted(event)
+		n += counted(event.Event.EventType)
 	}
 }
 
@@ -79,14 +99,44 @@ func catchUp(ctx context.Context, client *esdb.Client) (n int, err error) {
 		case received.CaughtUp != nil:
 			return n, nil
 		case received.EventAppeared != nil:
-			n += counted(received.EventAppeared)
+			n += counted(received.EventAppeared.Event.EventType)
+		}
+	}
+}
+
+func readAllByPortal(ctx context.Context, client *eventstore.Client) (n int, err error) {
+	for event, err := range client.ReadAll(ctx, eventstore.Start()) {
+		if err != nil {
+			return n, err
+		}
+		n += counted(event.Type)
+	}
+	return n, nil
+}
+
+func catchUpByPortal(ctx context.Context, client *eventstore.Client) (n int, err error) {
+	subscription := client.Subscribe(ctx, eventstore.SubscribeOptions{})
+	defer subscription.Close()
+	for {
+		batch, err := subscription.NextBatch(ctx, 4096)
+		if err != nil {
+			return n, err
+		}
+		for i := range batch {
+			switch batch[i].Kind {
+			case eventstore.EventAppeared:
+				n += counted(batch[i].Event.Type)
+			case eventstore.CaughtUp:
+				return n, nil
+			case eventstore.CheckpointReached, eventstore.FellBehind:
+			}
 		}
 	}
 }
 
 // counted is 1 for an event of ours and 0 for the server's own.
-func counted(event *esdb.ResolvedEvent) int {
-	if event.Event.EventType == eventType {
+func counted(t string) int {
+	if t == eventType {
 		return 1
 	}
 	return 0

@@ -44,6 +44,10 @@ func appendRowsOf32Writers(lab *Lab) []Row {
 			Name: name, Group: group, Figure: Rate, Subject: subject,
 			Baseline: appending(lab, "node in a process of its own", embeddedNode, startApart, writers),
 		},
+		{
+			Name: name + ", by the portal's client", Group: group, Figure: Rate, Baseline: subject,
+			Subject: appendingByPortal(lab, "node by the portal's client", writers),
+		},
 	}
 }
 
@@ -73,6 +77,7 @@ func readingRows(lab *Lab) []Row {
 	subject := reading(lab, "node", embeddedNode)
 	messages := reading(lab, "in-memory server", inMemory)
 	bytes := reading(lab, "in-memory server of encoded events", inMemoryEncoded)
+	portal := readingByPortal(lab, "node by the portal's client")
 	return []Row{
 		{
 			Name: "reading the log, ReadAll", Group: group, Figure: ReadAll, Subject: subject,
@@ -89,6 +94,14 @@ func readingRows(lab *Lab) []Row {
 		{
 			Name: "reading the log, SubscribeToAll", Group: group, Figure: CatchUp, Subject: subject,
 			Baseline: bytes,
+		},
+		{
+			Name: "reading by the portal's client", Group: group, Figure: ReadAll, Subject: portal,
+			Baseline: subject,
+		},
+		{
+			Name: "subscribing by the portal's client", Group: group, Figure: CatchUp, Subject: portal,
+			Baseline: subject,
 		},
 	}
 }

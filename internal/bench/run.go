@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime/debug"
 	"slices"
+	"syscall"
 )
 
 // measure takes the rows' figures, a group after the other. Within a group the
@@ -43,7 +44,9 @@ func takeTurn(ctx context.Context, lab *Lab, group string, run int, side *Side, 
 	if so.err != nil {
 		return so
 	}
-	debug.FreeOSMemory() // a side does not collect the garbage of the one before
+	// A side neither collects the garbage nor waits for the writes of the one before.
+	debug.FreeOSMemory()
+	syscall.Sync()
 	sample, err := side.Measure(ctx)
 	switch {
 	case errors.As(err, new(unavailable)):

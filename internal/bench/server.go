@@ -16,6 +16,7 @@ import (
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 
+	"portal.example/eventstore"
 	"portal.example/eventstore/node"
 	"portal.example/internal/bench/memserver"
 )
@@ -29,10 +30,16 @@ const (
 
 // server is a running server and a client of it.
 type server struct {
-	client  *esdb.Client
-	opening time.Duration // from the call to listening
-	stop    func() error
-	process *exec.Cmd // nil: it runs in this process
+	client     *esdb.Client
+	connection string
+	opening    time.Duration // from the call to listening
+	stop       func() error
+	process    *exec.Cmd // nil: it runs in this process
+}
+
+// portal makes a client such as the portal uses.
+func (s *server) portal() (*eventstore.Client, error) {
+	return eventstore.Connect(eventstore.Config{ConnectionString: s.connection})
 }
 
 // starter is startHere or startApart.
@@ -51,7 +58,7 @@ func startHere(ctx context.Context, kind, dir string) (*server, error) {
 	if err != nil {
 		return nil, errors.Join(err, stop())
 	}
-	return &server{client: client, opening: opening, stop: func() error {
+	return &server{client: client, connection: connection, opening: opening, stop: func() error {
 		return errors.Join(client.Close(), stop())
 	}}, nil
 }
@@ -144,7 +151,7 @@ func startApart(ctx context.Context, kind, dir string) (*server, error) {
 	if err != nil {
 		return nil, errors.Join(err, end())
 	}
-	return &server{client: client, opening: said.Opening, process: cmd, stop: func() error {
+	return &server{client: client, connection: said.Connection, opening: said.Opening, process: cmd, stop: func() error {
 		return errors.Join(client.Close(), end())
 	}}, nil
 }
