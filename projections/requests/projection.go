@@ -1,0 +1,100 @@
+// Package requests is the read model of requests: what was asked for, whose
+// turn it is and since when.
+package requests
+
+import (
+	"context"
+	_ "embed"
+
+	"github.com/jackc/pgx/v5"
+
+	"portal.example/domain/request"
+	"portal.example/eventstore"
+	"portal.example/projections/table"
+)
+
+//go:embed schema.sql
+var schema string
+
+// Projection implements runner.Projection.
+type Projection struct{}
+
+// Name implements runner.Projection.
+func (Projection) Name() string { return "requests" }
+
+// Version implements runner.Projection.
+func (Projection) Version() int { return 1 }
+
+// Schema implements runner.Projection.
+func (Projection) Schema() string { return schema }
+
+// Types implements runner.Projection.
+func (Projection) Types() []string { return table.Names(request.Types) }
+
+// Apply implements runner.Projection.
+func (Projection) Apply(ctx context.Context, tx pgx.Tx, batch []eventstore.Decoded) error {
+	rows, err := requests.Open(ctx, tx, table.IDs(batch), func(r *row) string { return r.RequestID })
+	if err != nil {
+		return err
+	}
+	for i := range batch {
+		if event, ok := batch[i].Event.(request.Event); ok {
+			if err := fold(rows, &batch[i], event); err != nil {
+				return err
+			}
+		}
+	}
+	for _, r := range rows.Touched() {
+		if err := r.Close(); err != nil {
+			return err
+		}
+	}
+	return rows.Store(ctx, tx)
+}
+
+func fold(rows *table.Set[row], d *eventstore.Decoded, event request.Event) error {
+	id := table.ID(d)
+	if e, ok := event.(request.Filed); ok {
+		rows.Add(id, filed(id, e))
+	}
+	r, err := rows.Edit(id)
+	if err != nil {
+		return err
+	}
+	r.Origin = table.OriginOf(d)
+	details, err := r.Open()
+	if err != nil {
+		return err
+	}
+	switch e := event.(type) {
+	case request.Filed:
+		details.Text, details.Slots = e.Details, e.Slots
+	case request.Triaged:
+		details.Steps = append(details.Steps, Step{e.Step, e.Handler.StaffID, e.Handler.Team, e.At})
+		r.Handler, r.Team = e.Handler.StaffID, e.Handler.Team
+		return nil // the request is as it was
+	case request.AskedBack:
+		details.Messages = append(details.Messages, Message{Text: e.Question, At: e.At})
+		r.Status, r.WaitingSince = string(request.StatusAskedBack), nil
+	case request.Replied:
+		details.Messages = append(details.Messages, Message{ContactID: e.ContactID, Text: e.Text, At: e.At})
+		r.Status, r.WaitingSince = string(request.StatusFiled), table.Time(e.At)
+	case request.Accepted:
+		details.Next = string(e.Next)
+		r.Status, r.WaitingSince, r.DecidedAt = string(request.StatusAccepted), nil, table.Time(e.At)
+	case request.Declined:
+		details.Declined = e.Reason
+		r.Status, r.WaitingSince, r.DecidedAt = string(request.StatusDeclined), nil, table.Time(e.At)
+	}
+	r.Version++
+	return nil
+}
+
+func filed(id string, e request.Filed) *row {
+	return &row{
+		RequestID: id, CustomerID: e.CustomerID, ContactID: e.ContactID, PropertyID: e.PropertyID, UnitID: e.UnitID,
+		Kind: string(e.Kind), Channel: e.Channel, Reference: e.Reference, Subject: e.Subject,
+		Status: string(request.StatusFiled), Handler: e.Handler.StaffID, Team: e.Handler.Team,
+		Deadline: table.Time(e.Deadline), FiledAt: table.Time(e.At), WaitingSince: table.Time(e.At),
+	}
+}

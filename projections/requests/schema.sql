@@ -1,0 +1,27 @@
+-- One row a request.
+CREATE TABLE requests (
+    business_id   text COLLATE "C" NOT NULL,
+    customer_id   text COLLATE "C" NOT NULL,
+    request_id    text COLLATE "C" NOT NULL PRIMARY KEY,
+    contact_id    text NOT NULL, -- who filed it in the portal
+    property_id   text NOT NULL,
+    unit_id       text NOT NULL,
+    kind          text NOT NULL,
+    channel       text NOT NULL,
+    reference     text NOT NULL,
+    subject       text NOT NULL,
+    status        text NOT NULL,
+    handler       text NOT NULL, -- who took the latest step, and their team
+    team          text NOT NULL,
+    version       bigint NOT NULL,
+    deadline      timestamptz,
+    filed_at      timestamptz NOT NULL,
+    waiting_since timestamptz,   -- it is the business's turn since then
+    decided_at    timestamptz,   -- accepted or declined
+    details       jsonb NOT NULL,
+    _stream       text NOT NULL,
+    _position     bigint NOT NULL
+);
+CREATE INDEX requests_newest ON requests (business_id, filed_at, request_id);
+CREATE INDEX requests_of_customer ON requests (customer_id, filed_at, request_id);
+CREATE INDEX requests_waiting ON requests (business_id, waiting_since) WHERE waiting_since IS NOT NULL;

@@ -1,0 +1,27 @@
+-- One row an event, never changed: what happened to which record, who did it,
+-- and the arguments of the sentence that a reader sees. Names, times in a time
+-- zone and the sentence itself are made on reading. Nothing here is personal.
+CREATE TABLE timeline (
+    business_id  text COLLATE "C" NOT NULL,
+    customer_id  text COLLATE "C" NOT NULL, -- empty where no customer is concerned
+    record_kind  text COLLATE "C" NOT NULL, -- the category of the stream
+    record_id    text COLLATE "C" NOT NULL,
+    event_id     uuid NOT NULL,
+    type         text COLLATE "C" NOT NULL,
+    actor_kind   text COLLATE "C" NOT NULL,
+    actor_id     text COLLATE "C" NOT NULL, -- empty for the system
+    acting_for   text COLLATE "C" NOT NULL, -- the contact through whose eyes staff look
+    session_id   text COLLATE "C" NOT NULL,
+    signed_in_by text COLLATE "C" NOT NULL,
+    origin       text COLLATE "C" NOT NULL,
+    occurred_at  timestamptz NOT NULL,
+    recorded_at  timestamptz NOT NULL,
+    args         jsonb NOT NULL,
+    _stream      text COLLATE "C" NOT NULL,
+    _revision    bigint NOT NULL,
+    _position    bigint NOT NULL,
+    PRIMARY KEY (business_id, occurred_at, _position, _revision)
+);
+CREATE INDEX timeline_of_customer ON timeline (customer_id, occurred_at, _position, _revision) WHERE customer_id <> '';
+CREATE INDEX timeline_of_record ON timeline (record_id, occurred_at, _position, _revision);
+CREATE INDEX timeline_of_actor ON timeline (actor_id, occurred_at, _position, _revision) WHERE actor_id <> '';
