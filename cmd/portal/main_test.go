@@ -66,7 +66,7 @@ func stats(t *testing.T, dir string) logStats {
 
 // A subcommand reads the log through the node that serves it, and opens the
 // folder itself where nobody does.
-func TestSubcommandsShareTheLog(t *testing.T) { //nolint:paralleltest // sets the environment
+func TestSubcommandsShareTheLog(t *testing.T) {
 	dir := t.TempDir()
 	n, err := node.Start(t.Context(), node.Config{Dir: dir})
 	if err != nil {
@@ -76,7 +76,7 @@ func TestSubcommandsShareTheLog(t *testing.T) { //nolint:paralleltest // sets th
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close() //nolint:errcheck // the test is over
+	defer client.Close()
 	for _, kind := range []string{"QuoteSent", "QuoteSent", "QuoteViewed"} {
 		e := eventstore.Proposed{ID: uuid.New(), Type: kind, Data: []byte(`{}`)}
 		if _, err := client.Append(t.Context(), "quote-1", eventstore.Any(), e); err != nil {
@@ -117,12 +117,12 @@ func TestNodeCommandServesUntilInterrupted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close() //nolint:errcheck // the test is over
+	defer client.Close()
 	if _, err := client.Append(t.Context(), "s-1", eventstore.NoStream(), eventstore.Proposed{ID: uuid.New(), Type: "A", Data: []byte(`{}`)}); err != nil {
 		t.Fatal(err)
 	}
 	interrupt()
-	go io.Copy(io.Discard, out) //nolint:errcheck // lets go of a late line
+	go func() { _, _ = io.Copy(io.Discard, out) }() // lets go of a late line
 	if status := <-ended; status != exitOK {
 		t.Errorf("exit status %d", status)
 	}

@@ -9,12 +9,11 @@ import (
 	"testing"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
-
-	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 
 	"portal.example/eventstore/node"
 )
@@ -66,7 +65,7 @@ func TestPlainTextIsRefusedByASecureNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a connection that was never made
+	defer conn.Close()
 	call, err := streams.NewStreamsClient(conn).Read(t.Context(), &streams.ReadReq{})
 	if err == nil {
 		_, err = call.Recv()
@@ -120,7 +119,7 @@ func TestSecretsAreReadableByTheirOwnerOnly(t *testing.T) {
 	if err != nil || found != n.Access() {
 		t.Errorf("node.json says %v, %v", found, err)
 	}
-	if err := os.Chmod(filepath.Join(dir, "node.json"), 0o644); err != nil { //nolint:gosec // the mistake under test
+	if err := os.Chmod(filepath.Join(dir, "node.json"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := node.Discover(dir); err == nil || !strings.Contains(err.Error(), "0644") {
@@ -181,7 +180,7 @@ func TestPortInUseLeavesTheFolderFree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close() //nolint:errcheck // the test is over
+	defer taken.Close()
 	dir := t.TempDir()
 	if _, err := node.Start(t.Context(), node.Config{Dir: dir, Listen: taken.Addr().String()}); err == nil {
 		t.Fatal("served on a port in use")

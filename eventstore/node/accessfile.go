@@ -118,7 +118,7 @@ func readPrivate(path string) ([]byte, error) {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return nil, fmt.Errorf("%s: mode %04o lets others in, it must be 0600", path, mode)
 	}
-	return os.ReadFile(path) //nolint:gosec // the operator's own data folder
+	return os.ReadFile(path)
 }
 
 // writePrivate replaces a file whole, so that a reader sees the old or the new.
@@ -127,7 +127,7 @@ func writePrivate(path string, b []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name()) //nolint:errcheck // gone where the rename went well
+	defer os.Remove(tmp.Name())
 	_, err = tmp.Write(b)
 	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
 		return err

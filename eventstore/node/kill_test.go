@@ -78,7 +78,7 @@ func TestEveryAcknowledgedEventOutlivesKill(t *testing.T) {
 	h := &history{acked: map[string]map[int][]uuid.UUID{}, tried: map[uuid.UUID][]uuid.UUID{}, ends: map[string]int{}}
 	n := rounds(t)
 	for round := range n {
-		rng := rand.New(rand.NewPCG(uint64(round), 3)) //nolint:gosec // a test's own dice
+		rng := rand.New(rand.NewPCG(uint64(round), 3))
 		child, client := startChild(t, dir)
 		h.verify(t, client)
 		h.writeUntilKilled(t, client, child, 1+rng.Int64N(800))

@@ -16,7 +16,7 @@ func BenchmarkAppend(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer j.Close() //nolint:errcheck // a benchmark
+			defer j.Close()
 			data := make([]byte, 500)
 			var n atomic.Int64
 			b.SetParallelism(max(writers/2, 1))

@@ -87,7 +87,7 @@ func TestFlippedBytesAreNeverServed(t *testing.T) {
 			if state == "closed" {
 				copyFolder(t, dir, copied)
 			}
-			rng := rand.New(rand.NewPCG(7, 7)) //nolint:gosec // a test's own dice
+			rng := rand.New(rand.NewPCG(7, 7))
 			reported := 0
 			for range 250 {
 				file, offset := pickByte(t, rng, copied)

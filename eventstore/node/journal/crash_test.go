@@ -141,7 +141,7 @@ func compare(t *testing.T, left vfs.FS, told map[string][][]uuid.UUID) error {
 func TestNothingAcknowledgedIsLostInAPowerCut(t *testing.T) {
 	t.Parallel()
 	for round := range uint64(25) {
-		rng := rand.New(rand.NewPCG(round, 1)) //nolint:gosec // a test's own dice
+		rng := rand.New(rand.NewPCG(round, 1))
 		if err := crashed(t, rng, true); err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
@@ -153,7 +153,7 @@ func TestNothingAcknowledgedIsLostInAPowerCut(t *testing.T) {
 func TestAPowerCutWithoutSyncLosesEvents(t *testing.T) {
 	t.Parallel()
 	for round := range uint64(25) {
-		rng := rand.New(rand.NewPCG(round, 2)) //nolint:gosec // a test's own dice
+		rng := rand.New(rand.NewPCG(round, 2))
 		if err := crashed(t, rng, false); err != nil {
 			return // as it must be
 		}

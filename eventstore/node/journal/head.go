@@ -108,7 +108,7 @@ func (j *Journal) loadPolicy(stream string, upTo uint64) (p policy, described bo
 	if err != nil {
 		return policy{}, false, err
 	}
-	defer closer.Close() //nolint:errcheck // a read
+	defer closer.Close()
 	return parsePolicy(record.Data), true, nil
 }
 
@@ -121,7 +121,7 @@ func (j *Journal) streamID(stream string) (uint64, error) {
 	if err != nil {
 		return 0, corruptAt(where, err)
 	}
-	defer closer.Close() //nolint:errcheck // a read
+	defer closer.Close()
 	return decodePosition(where, value)
 }
 

@@ -116,7 +116,7 @@ func (j *Journal) lastData(g *group, h *head) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer closer.Close() //nolint:errcheck // a read
+	defer closer.Close()
 	return append([]byte(nil), record.Data...), nil
 }
 
