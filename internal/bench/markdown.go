@@ -90,9 +90,10 @@ the nodes it measures in TMPDIR, which must be on a disk, and removes them. Let 
   except by the in-memory server.
 - **node** is the embedded node in a process of its own, TLS and credentials on, driven through
   EventStoreDB's own Go client on one connection.
-- **Postgres, one-row insert** is the least one can ask of Postgres for an event: pgbench, simple
-  protocol, one row with a unique (stream, revision), text columns, no other index; default
-  settings with fsync on, over the Unix socket without TLS, which is its fastest way in.
+- **Postgres, one-row insert** is pgbench with the simple protocol, one row an event into a table with a
+  unique (stream, revision) and an identity column as the order over all streams; default settings
+  with fsync on, over the Unix socket without TLS, which is its fastest way in. "Without a global
+  order" is the same with the unique index only and text instead of jsonb: faster, and no log.
 - **Emmett** is appendToStream of @event-driven-io/emmett-postgresql 0.42.0 in one Node.js process
   with as many connections as writers, on that Postgres.
 - **message-db** is write_message of @eventide/message-db 1.3.1 called by pgbench on that Postgres. It locks

@@ -16,10 +16,17 @@ import (
 	"time"
 )
 
-// The least that Postgres can be asked for a durable event: one row, and the
-// unique index that gives optimistic concurrency. No global index, no parsing
-// of JSON.
-const plainTable = `CREATE TABLE events (
+// eventTable is the least that makes a log of a table: the unique index gives
+// optimistic concurrency, the position an order over all streams to read it in.
+const eventTable = `CREATE TABLE events (
+	position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	stream text NOT NULL, revision bigint NOT NULL, id uuid NOT NULL,
+	type text NOT NULL, data jsonb NOT NULL, metadata jsonb NOT NULL,
+	UNIQUE (stream, revision))`
+
+// bareTable does without that order, and without a look at the JSON: streams
+// that nobody can follow as a whole.
+const bareTable = `CREATE TABLE events (
 	stream text NOT NULL, revision bigint NOT NULL, id uuid NOT NULL,
 	type text NOT NULL, data text NOT NULL, metadata text NOT NULL,
 	UNIQUE (stream, revision))`
@@ -33,15 +40,15 @@ const pgbenchCounter = `\set revision :n %% %[1]d
 
 const pgbenchStream = category + "-0f3a9c1e-5b7d-4e2a-9c41-:client_id.:stream"
 
-// plainInsert is the side that appends by inserting one row.
-func plainInsert(lab *Lab, writers int) *Side {
+// insert is the side that appends by inserting one row into a table.
+func insert(lab *Lab, name, table string, writers int) *Side {
 	body := lab.payloads[0]
 	script := fmt.Sprintf(pgbenchCounter+
 		`INSERT INTO events (stream, revision, id, type, data, metadata) VALUES ('%s', :revision, gen_random_uuid(), '%s', '%s', '%s');`,
 		eventsPerStream, pgbenchStream, eventType, body.Data, body.Metadata)
-	return &Side{Name: "Postgres, one-row insert", Measure: func(ctx context.Context) (Sample, error) {
+	return &Side{Name: name, Measure: func(ctx context.Context) (Sample, error) {
 		return lab.withDatabase(ctx, func(url string) (Sample, error) {
-			if err := execute(ctx, url, plainTable); err != nil {
+			if err := execute(ctx, url, table); err != nil {
 				return nil, err
 			}
 			return lab.runPgbench(ctx, url, script, lab.load(writers))

@@ -22,7 +22,11 @@ func appendRowsOf32Writers(lab *Lab) []Row {
 	return []Row{
 		{
 			Name: name, Group: group, Figure: Rate, Subject: subject,
-			Baseline: plainInsert(lab, writers), Budget: atLeast(1.1), Aim: atLeast(1.5),
+			Baseline: insert(lab, "Postgres, one-row insert", eventTable, writers), Budget: atLeast(1.1), Aim: atLeast(1.5),
+		},
+		{
+			Name: name, Group: group, Figure: Rate, Subject: subject,
+			Baseline: insert(lab, "Postgres, the same without a global order", bareTable, writers),
 		},
 		{
 			Name: name, Group: group, Figure: Rate, Subject: subject,
@@ -61,7 +65,7 @@ func appendRowsOfOneWriter(lab *Lab) []Row {
 		},
 		{
 			Name: name, Group: group, Figure: Rate, Subject: subject,
-			Baseline: plainInsert(lab, writers),
+			Baseline: insert(lab, "Postgres, one-row insert", eventTable, writers),
 		},
 		{
 			Name: name, Group: group, Figure: Rate, Subject: subject,
