@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"portal.example/internal/database"
 )
 
 // Copy collects rows for Postgres's binary COPY, the fastest way in for rows
@@ -18,21 +18,17 @@ import (
 //
 // Each row begins with Row, followed by its columns in their order.
 type Copy struct {
-	into string
-	buf  []byte
-	rows int
-	cols int
+	table   string
+	columns []string
+	buf     []byte
+	rows    int
 }
 
 // NewCopy begins a COPY into these columns of a table. rows is about how many
 // there will be.
 func NewCopy(table string, rows int, columns ...string) *Copy {
 	const signature = "PGCOPY\n\xff\r\n\x00" // then flags and the length of a header extension, both zero
-	c := &Copy{
-		into: fmt.Sprintf("COPY %s (%s) FROM STDIN (FORMAT binary)", table, strings.Join(columns, ", ")),
-		buf:  make([]byte, 0, 64+512*rows),
-		cols: len(columns),
-	}
+	c := &Copy{table: table, columns: columns, buf: make([]byte, 0, 64+512*rows)}
 	c.buf = append(append(c.buf, signature...), 0, 0, 0, 0, 0, 0, 0, 0)
 	return c
 }
@@ -40,7 +36,7 @@ func NewCopy(table string, rows int, columns ...string) *Copy {
 // Row begins a row.
 func (c *Copy) Row() {
 	c.rows++
-	c.buf = binary.BigEndian.AppendUint16(c.buf, uint16(c.cols))
+	c.buf = binary.BigEndian.AppendUint16(c.buf, uint16(len(c.columns)))
 }
 
 // Text is a column of type text.
@@ -86,6 +82,5 @@ func (c *Copy) Do(ctx context.Context, tx pgx.Tx) error {
 		return nil
 	}
 	c.buf = append(c.buf, 0xff, 0xff) // the trailer: a row of -1 columns
-	_, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(c.buf), c.into)
-	return err
+	return database.Copy(ctx, tx, c.table, c.columns, bytes.NewReader(c.buf))
 }
