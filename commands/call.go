@@ -85,7 +85,8 @@ func (r *Room) metadata(ctx context.Context, c Call, operation, key string) (eve
 }
 
 // NewID is the id of what the call brings into the world; a repeat makes the
-// same one.
+// same one. A part of a record is named together with the record: one key may
+// serve on two records, and their parts are not the same.
 func (c Call) NewID(what string) string {
 	return eventstore.NewID(c.Metadata.CommandID, what).String()
 }

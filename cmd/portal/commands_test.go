@@ -100,11 +100,18 @@ func TestIdempotencyAndTenancy(t *testing.T) {
 		t.Error("without a key a request is a new one")
 	}
 
+	second := p.post("/customers", p.office, `{"name":"Eve"}`).must(201).id()
+	one := p.post("/customers/"+first.id()+"/contacts", p.office, `{"name":"Lee"}`, "Idempotency-Key", "k").must(201)
+	two := p.post("/customers/"+second+"/contacts", p.office, `{"name":"Lee"}`, "Idempotency-Key", "k").must(201)
+	if one.id() == two.id() {
+		t.Error("one key on two records made one contact")
+	}
+
 	stranger := p.token(identity.Key{Business: p.register("other"), Role: api.Owner})
 	p.post("/customers/"+first.id()+"/properties", stranger, `{"name":"Home"}`).refused(404, "customer_not_found")
 	p.post("/quotes", stranger, `{"customerId":"`+first.id()+`","reference":"Q-1","currency":"EUR","offer":`+offer+`}`).
 		refused(422, "unknown_customer")
-	p.then("customer-"+first.id(), "CustomerAdded")
+	p.then("customer-"+first.id(), "CustomerAdded", "CustomerContactAdded")
 }
 
 func TestQuotes(t *testing.T) {

@@ -31,7 +31,7 @@ func addContact(a huma.API, room *commands.Room) {
 		}
 		rights := in.Body.Rights
 		rights.Access = cmp.Or(rights.Access, customer.Everything)
-		id := call.NewID("contact")
+		id := call.NewID("contact of " + in.ID)
 		return run(ctx, room, call, in.OnRecord, id, customer.AddContact{
 			ContactID: id, Name: in.Body.Name, Email: in.Body.Email, Phone: in.Body.Phone,
 			Language: cmp.Or(in.Body.Language, domain.English), Rights: rights, At: call.At,

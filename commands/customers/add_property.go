@@ -24,7 +24,7 @@ func addProperty(a huma.API, room *commands.Room) {
 		if err != nil {
 			return nil, err
 		}
-		id := call.NewID("property")
+		id := call.NewID("property of " + in.ID)
 		return run(ctx, room, call, in.OnRecord, id, customer.AddProperty{
 			PropertyID: id, Name: in.Body.Name, Address: in.Body.Address, At: call.At,
 		})

@@ -24,7 +24,7 @@ func addUnit(a huma.API, room *commands.Room) {
 		if err != nil {
 			return nil, err
 		}
-		id := call.NewID("unit")
+		id := call.NewID("unit of " + in.ID)
 		return run(ctx, room, call, in.OnRecord, id, customer.AddUnit{
 			PropertyID: in.PropertyID, UnitID: id, Name: in.Body.Name, At: call.At,
 		})

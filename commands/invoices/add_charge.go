@@ -25,7 +25,7 @@ func addExpense(a huma.API, room *commands.Room) {
 		if err != nil {
 			return nil, err
 		}
-		id := call.NewID("charge")
+		id := call.NewID("charge on " + in.ID)
 		return answer(ctx, room, call, in.OnRecord, id, invoice.AddExpense{
 			ChargeID: id, Description: in.Body.Description, Amount: in.Body.Amount, At: call.At,
 		})
@@ -39,7 +39,7 @@ func addLateFee(a huma.API, room *commands.Room) {
 		if err != nil {
 			return nil, err
 		}
-		id := call.NewID("charge")
+		id := call.NewID("charge on " + in.ID)
 		return answer(ctx, room, call, in.OnRecord, id, invoice.AddLateFee{
 			ChargeID: id, Description: in.Body.Description, Amount: in.Body.Amount, At: call.At,
 		})

@@ -30,7 +30,7 @@ func credit(a huma.API, room *commands.Room) {
 		if err != nil {
 			return nil, err
 		}
-		id := call.NewID("credit-note")
+		id := call.NewID("credit note on " + in.ID)
 		noted, err := run(ctx, room, call, in.OnRecord, invoice.IssueCreditNote{
 			CreditNoteID: id, Amount: in.Body.Amount, Reason: in.Body.Reason, At: call.At,
 		})

@@ -27,7 +27,7 @@ func openDispute(a huma.API, room *commands.Room) {
 		if err != nil {
 			return nil, err
 		}
-		id := call.NewID("dispute")
+		id := call.NewID("dispute of " + in.ID)
 		return answer(ctx, room, call, in.OnRecord, id, invoice.OpenDispute{
 			By: call.By, DisputeID: id, Forum: cmp.Or(in.Body.Forum, invoice.BeforeBusiness), Reason: in.Body.Reason, At: call.At,
 		})

@@ -48,7 +48,7 @@ func recordPayment(a huma.API, room *commands.Room) {
 		if err != nil {
 			return nil, err
 		}
-		recorded, err := room.Payments.Execute(ctx, payment.Stream(call.NewID("payment")), call.Metadata, record)
+		recorded, err := room.Payments.Execute(ctx, payment.Stream(call.NewID("payment of " + in.ID)), call.Metadata, record)
 		if err != nil {
 			return nil, err
 		}
@@ -88,7 +88,7 @@ func recording(
 		received = call.At
 	}
 	record := payment.Record{
-		PaymentID: call.NewID("payment"), BusinessID: call.Who.Business, CustomerID: state.CustomerID, InvoiceID: in.ID,
+		PaymentID: call.NewID("payment of " + in.ID), BusinessID: call.Who.Business, CustomerID: state.CustomerID, InvoiceID: in.ID,
 		Currency: state.Currency, Method: in.Body.Method, Amount: in.Body.Amount, Reference: in.Body.Reference, At: received,
 	}
 	refusal := call.Reach(whose(state), customer.ActOnBilling, invoice.ErrNotFound)
@@ -99,7 +99,7 @@ func recording(
 }
 
 func receivable(in *recordPaymentInput, call commands.Call, s invoice.State, received time.Time) error {
-	receive := decider(invoice.ReceivePayment{PaymentID: call.NewID("payment"), Amount: in.Body.Amount, At: received})
+	receive := decider(invoice.ReceivePayment{PaymentID: call.NewID("payment of " + in.ID), Amount: in.Body.Amount, At: received})
 	receive, err := commands.IfMatch(in.Conditional, receive)
 	if err != nil {
 		return err

@@ -60,7 +60,9 @@ func split(s invoice.State, paymentID string) (allocated, surplus money.Money, e
 	return p.Allocated, p.Received.Minus(p.Allocated), nil
 }
 
+// giveCredit puts it on the account, where one request's steps about several
+// sources may meet.
 func giveCredit(ctx context.Context, room *commands.Room, m eventstore.Metadata, c account.Credit) error {
-	_, err := room.Accounts.Execute(ctx, account.Stream(c.CustomerID), commands.NextStep(m, "credit"), c)
+	_, err := room.Accounts.Execute(ctx, account.Stream(c.CustomerID), commands.NextStep(m, "credit of "+c.SourceID), c)
 	return err
 }

@@ -26,7 +26,7 @@ func question(a huma.API, room *commands.Room) {
 		if err != nil {
 			return nil, err
 		}
-		id := call.NewID("question")
+		id := call.NewID("question on " + in.ID)
 		return customerRun(ctx, room, call, in.ID, id, quote.AskQuestion{
 			By: call.By, QuestionID: id, Version: in.Body.Version, Text: in.Body.Text, At: call.At,
 		})
