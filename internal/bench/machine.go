@@ -24,7 +24,7 @@ type Machine struct {
 	FileSystem string  `json:"fileSystem"`
 	FsyncP50   float64 `json:"fsyncP50Milliseconds"` // of 4 KiB appended to a file
 	FsyncP99   float64 `json:"fsyncP99Milliseconds"`
-	LoadBefore string  `json:"loadBefore"` // load average over the minute before
+	LoadBefore float64 `json:"loadBefore"` // load average over the minute before
 	Go         string  `json:"go"`
 	Pebble     string  `json:"pebble"`
 	Postgres   string  `json:"postgres"` // "" where there is none
@@ -45,13 +45,17 @@ func describeMachine(ctx context.Context) (Machine, error) {
 		FileSystem: fileSystem(os.TempDir()),
 		FsyncP50:   p50,
 		FsyncP99:   p99,
-		LoadBefore: strings.SplitN(firstLine("/proc/loadavg"), " ", 2)[0],
+		LoadBefore: loadAverage(),
 		Go:         runtime.Version(),
 		Pebble:     moduleVersion("github.com/cockroachdb/pebble/v2"),
 		Postgres:   postgresVersion(ctx),
 		Node:       programVersion(ctx, "node"),
 	}, nil
 }
+
+// busy says that others had work for every core right before the run: its
+// figures are then theirs as much as ours.
+func (m Machine) busy() bool { return m.LoadBefore >= float64(m.Cores) }
 
 // measureFsync times what a durable append cannot do without.
 func measureFsync(dir string) (p50, p99 float64, err error) {
@@ -129,6 +133,14 @@ func firstLine(path string) string {
 	}
 	line, _, _ := strings.Cut(string(content), "\n")
 	return line
+}
+
+func loadAverage() float64 {
+	var average float64
+	if _, err := fmt.Sscanf(firstLine("/proc/loadavg"), "%f", &average); err != nil {
+		return 0
+	}
+	return average
 }
 
 func memoryGB() float64 {

@@ -17,8 +17,8 @@ func (r Report) document() string {
 	line("Everything below was measured on %s in one run of `make bench` on one machine, the", r.At.Format(time.DateOnly))
 	line("contenders taking turns. Only the ratios travel to another machine, and only they")
 	line("decide: a run exits with 1 when one misses its budget.\n")
-	if r.Short || r.Partial != "" {
-		line("**This was not a full run: do not quote it.**\n")
+	for _, l := range r.reservations() {
+		line("**%s**\n", l)
 	}
 	line("## Results\n")
 	r.writeRows(line)

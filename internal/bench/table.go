@@ -27,11 +27,26 @@ func (r Report) print(out io.Writer) error {
 	for _, line := range append(r.Machine.lines(), r.sizes()...) {
 		fmt.Fprintln(out, line)
 	}
-	if r.Short {
-		fmt.Fprintln(out, "This was a short run: it shows that everything works, its figures prove nothing.")
+	for _, line := range r.reservations() {
+		fmt.Fprintln(out, line)
 	}
 	_, err := fmt.Fprintln(out, r.conclusion())
 	return err
+}
+
+// reservations are why the figures should not be quoted.
+func (r Report) reservations() []string {
+	var lines []string
+	if r.Short {
+		lines = append(lines, "This was a short run: it shows that everything works, its figures prove nothing.")
+	}
+	if r.Partial != "" {
+		lines = append(lines, fmt.Sprintf("This was a part of the table only: %q.", r.Partial))
+	}
+	if r.Machine.busy() {
+		lines = append(lines, "The machine was busy with other work: repeat this on an idle one before quoting a figure.")
+	}
+	return lines
 }
 
 func (r Report) conclusion() string {
@@ -51,7 +66,7 @@ func (r Report) conclusion() string {
 // lines describe the machine.
 func (m Machine) lines() []string {
 	return []string{
-		fmt.Sprintf("Machine: %s, %d cores, %.0f GB, Linux %s, load average %s before the run.",
+		fmt.Sprintf("Machine: %s, %d cores, %.0f GB, Linux %s, load average %.2f before the run.",
 			m.CPU, m.Cores, m.MemoryGB, m.Kernel, m.LoadBefore),
 		fmt.Sprintf("Disk: %s, fsync of 4 KiB appended p50 %s ms, p99 %s ms.",
 			m.FileSystem, number(m.FsyncP50), number(m.FsyncP99)),
