@@ -1,0 +1,156 @@
+package importing_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"portal.example/commands"
+	"portal.example/commands/businesses"
+	"portal.example/eventstore"
+	"portal.example/eventstore/codectest"
+	"portal.example/eventstore/node"
+	"portal.example/internal/importing"
+)
+
+// lab is a business on a log of its own.
+type lab struct {
+	dir      string
+	codec    *eventstore.Codec
+	business string
+}
+
+// now is the portal's clock: the files are history to it.
+func now() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	codec, err := eventstore.NewCodec(codectest.NewKeyring(), commands.EventTypes()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &lab{dir: t.TempDir(), codec: codec}
+	l.open(t, func(room *commands.Room, _ *importing.Counter) {
+		zone, err := time.LoadLocation("Europe/Rome")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.business, err = businesses.Register(t.Context(), room, businesses.Registration{
+			Slug: "histories", Name: "Histories", Currency: "EUR", TimeZone: zone, Language: "en",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	return l
+}
+
+// open works with the lab's log as a program that has just been started would.
+func (l *lab) open(t *testing.T, work func(*commands.Room, *importing.Counter)) {
+	t.Helper()
+	n, err := node.Start(t.Context(), node.Config{Dir: l.dir, Listen: "127.0.0.1:0", Insecure: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := eventstore.Connect(eventstore.Config{ConnectionString: n.ConnectionString()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := errors.Join(client.Close(), n.Close()); err != nil {
+			t.Error(err)
+		}
+	}()
+	log := &importing.Counter{Log: client}
+	store, err := commands.NewStore(log, l.codec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	work(&commands.Room{Store: store, Secret: []byte("secret"), Now: now}, log)
+}
+
+// imported is what one run did.
+type imported struct {
+	importing.Summary
+	Events   int64
+	Refusals []importing.Refusal
+}
+
+// run imports a file as a program of its own. progress may be nil.
+func (l *lab) run(t *testing.T, ctx context.Context, f importing.File, progress func()) (got imported, err error) {
+	t.Helper()
+	l.open(t, func(room *commands.Room, log *importing.Counter) {
+		importer := &importing.Importer{Room: room, Log: log, Business: l.business, Progress: progress}
+		got.Summary, got.Refusals, err = importer.Run(ctx, f)
+		got.Events = log.Events()
+	})
+	return got, err
+}
+
+// history is what the business's events say, by stream, without the business's
+// own.
+func (l *lab) history(t *testing.T) map[string][]eventstore.Decoded {
+	t.Helper()
+	streams := map[string][]eventstore.Decoded{}
+	n, err := node.Start(t.Context(), node.Config{Dir: l.dir, Listen: "127.0.0.1:0", Insecure: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	client, err := eventstore.Connect(eventstore.Config{ConnectionString: n.ConnectionString()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	var batch []eventstore.Recorded
+	for e, err := range client.ReadAll(t.Context(), eventstore.Start()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch = append(batch, e)
+	}
+	decoded, err := l.codec.DecodeBatch(t.Context(), batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range decoded {
+		if d.Err != nil {
+			t.Fatal(d.Err)
+		}
+		if d.Metadata.Origin == eventstore.OriginImport {
+			streams[d.Record.Stream] = append(streams[d.Record.Stream], d)
+		}
+	}
+	return streams
+}
+
+// realFile opens one of the real histories, which are not part of the project.
+func realFile(t *testing.T, name string, format importing.Format) importing.File {
+	t.Helper()
+	file, err := os.Open(realPath(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	f, err := importing.Read(file, format)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func realPath(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("..", "..", "..", "shared", "data", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		t.Skipf("the real history %s is not part of the project and not at %s", name, path)
+	}
+	return path
+}
