@@ -19,8 +19,9 @@ import (
 // Args are the arguments of a sentence. What is personal is not among them: it
 // is looked up by its id when the sentence is made.
 type Args struct {
-	Name       string       `json:"name,omitempty"` // of the business
-	Contact    string       `json:"contactId,omitempty"`
+	Name       string       `json:"name,omitempty"`      // of the business
+	Contact    string       `json:"contactId,omitempty"` // who acted
+	About      string       `json:"about,omitempty"`     // the contact whom it is about
 	Invoice    string       `json:"invoiceId,omitempty"`
 	Property   string       `json:"propertyId,omitempty"`
 	Unit       string       `json:"unitId,omitempty"`
@@ -85,7 +86,7 @@ func ofQuote(event quote.Event) facts {
 	case quote.Viewed:
 		return facts{e.At, e.CustomerID, Args{Contact: e.ContactID, Version: e.Version, Amount: &e.Total}}
 	case quote.ViewedByStaff:
-		return facts{e.At, e.CustomerID, Args{Contact: e.ActingFor, Version: e.Version}}
+		return facts{e.At, e.CustomerID, Args{About: e.ActingFor, Version: e.Version}}
 	case quote.QuestionAsked:
 		return facts{e.At, e.CustomerID, Args{Contact: e.ContactID, Version: e.Version}}
 	case quote.QuestionAnswered:
@@ -117,7 +118,7 @@ func ofInvoice(event invoice.Event) facts {
 	case invoice.Viewed:
 		return facts{e.At, e.CustomerID, Args{Contact: e.ContactID, Version: e.Version, Amount: &e.Total}}
 	case invoice.ViewedByStaff:
-		return facts{e.At, e.CustomerID, Args{Contact: e.ActingFor, Version: e.Version}}
+		return facts{e.At, e.CustomerID, Args{About: e.ActingFor, Version: e.Version}}
 	case invoice.ExpenseAdded:
 		return facts{e.At, e.CustomerID, Args{Amount: &e.Amount}}
 	case invoice.LateFeeAdded:
@@ -168,9 +169,9 @@ func ofCustomer(event customer.Event) facts {
 	case customer.Added:
 		return facts{e.At, e.CustomerID, Args{Reference: e.Reference}}
 	case customer.ContactAdded:
-		return facts{e.At, e.CustomerID, Args{Contact: e.ContactID, Access: string(e.Rights.Access)}}
+		return facts{e.At, e.CustomerID, Args{About: e.ContactID, Access: string(e.Rights.Access)}}
 	case customer.ContactRightsChanged:
-		return facts{e.At, e.CustomerID, Args{Contact: e.ContactID, Access: string(e.After.Access)}}
+		return facts{e.At, e.CustomerID, Args{About: e.ContactID, Access: string(e.After.Access)}}
 	case customer.PropertyAdded:
 		return facts{e.At, e.CustomerID, Args{Property: e.PropertyID}}
 	case customer.UnitAdded:

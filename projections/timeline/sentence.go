@@ -131,7 +131,7 @@ func (s sentence) argument(name string) string {
 	case "actor":
 		return s.actor()
 	case "contact":
-		return s.contact(a.Contact)
+		return s.contact(a.About)
 	case "customer":
 		return s.named(s.names.Customers, s.CustomerID)
 	case "record":
