@@ -192,7 +192,7 @@ func (l *leader) refresh(ctx context.Context) error {
 	end := l.at.position
 	for e, err := range l.runner.cfg.Client.ReadAll(ctx, end) {
 		if err != nil || !system(e) {
-			return nil //nolint:nilerr // an absent log is waited for by the feed; here it only means that nothing is known
+			return nil // an absent log is waited for by the feed; here it only means that nothing is known
 		}
 		end = e.Position
 	}

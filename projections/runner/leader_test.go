@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"portal.example/eventstore"
+	"portal.example/eventstore/node"
 	"portal.example/internal/database"
 	"portal.example/internal/postgres"
 )
@@ -24,23 +25,36 @@ import (
 // how many there are and the position of the last.
 func (w *world) load() (stop func() (int, eventstore.Position)) {
 	ctx, cancel := context.WithCancel(w.ctx)
-	type total struct {
+	var (
 		count int
 		last  eventstore.Position
-	}
-	done := make(chan total, 1)
+	)
+	done := make(chan error, 1)
 	go func() {
-		var t total
 		for ctx.Err() == nil {
-			t.last = w.append("acme", fmt.Sprintf("meter-%d", t.count%10), Read{1})
-			t.count++
+			// With its exact place expected, an append that is tried again after
+			// the log was away is not appended twice.
+			stream, expected := fmt.Sprintf("load-%d", count%10), eventstore.NoStream()
+			if count >= 10 {
+				expected = eventstore.Exactly(uint64(count/10 - 1))
+			}
+			position, err := w.tryAppend("acme", stream, expected, Read{1})
+			if err != nil {
+				done <- err
+				return
+			}
+			last = position
+			count++
 		}
-		done <- t
+		done <- nil
 	}()
 	return func() (int, eventstore.Position) {
+		w.t.Helper()
 		cancel()
-		t := <-done
-		return t.count, t.last
+		if err := <-done; err != nil {
+			w.t.Fatal(err)
+		}
+		return count, last
 	}
 }
 
@@ -221,7 +235,11 @@ func TestPostgresStoppedUnderLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := newWorldOn(t, server.TCPURL("postgres"))
-	t.Cleanup(func() { server.Stop() })
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
 	r := w.runner(&meters{name: "m"})
 	w.run(r)
 	stopLoad := w.load()
@@ -243,6 +261,26 @@ func TestPostgresStoppedUnderLoad(t *testing.T) {
 	if got := query[int](w, `SELECT count(*) FROM read.m_reading WHERE meter <> 'meter-x'`); got != count {
 		t.Errorf("%d rows of %d readings", got, count)
 	}
+}
+
+func TestTheLogStoppedUnderLoad(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.runner(&meters{name: "m"})
+	w.run(r)
+	stopLoad := w.load()
+	for range 2 {
+		w.until("under way", `SELECT sum(sum) > 20 FROM read.m_sum`)
+		if err := w.node.Close(); err != nil {
+			t.Fatal(err)
+		}
+		w.until("known not to be complete", `SELECT NOT caught_up FROM runner.builds`)
+		w.node = must(node.Start(w.ctx, node.Config{Dir: w.dir, Listen: w.node.Addr(), Insecure: true}))(t)
+	}
+	count, last := stopLoad()
+	w.wait(r, "m", last)
+	w.checkSum(count)
+	w.until("complete again", `SELECT caught_up FROM runner.builds`)
 }
 
 func TestMetricsTellTheLeaderFromTheOther(t *testing.T) {

@@ -136,7 +136,7 @@ func newWorldOn(t *testing.T, url string) *world {
 	t.Cleanup(cancel)
 	w := &world{t: t, ctx: ctx, url: url, dir: t.TempDir()}
 	w.node = must(node.Start(ctx, node.Config{Dir: w.dir, Insecure: true}))(t)
-	t.Cleanup(func() { w.node.Close() })
+	t.Cleanup(func() { w.node.Close() }) // the one of then: tests restart it
 	w.client = must(eventstore.Connect(eventstore.Config{ConnectionString: w.node.ConnectionString()}))(t)
 	t.Cleanup(func() { w.client.Close() })
 	w.codec = must(eventstore.NewCodec(codectest.NewKeyring(), types...))(t)
@@ -188,11 +188,19 @@ func (w *world) run(r *Runner) (stop func()) {
 // position of the last.
 func (w *world) append(business, stream string, events ...any) eventstore.Position {
 	w.t.Helper()
-	proposed := must(w.codec.Encode(w.ctx, stream, eventstore.Metadata{
+	return must(w.tryAppend(business, stream, eventstore.Any(), events...))(w.t)
+}
+
+func (w *world) tryAppend(business, stream string, expected eventstore.Expected, events ...any) (eventstore.Position, error) {
+	proposed, err := w.codec.Encode(w.ctx, stream, eventstore.Metadata{
 		CommandID: uuid.New(), Business: business, Operation: "meters.read", Origin: eventstore.OriginLive,
 		Actor: eventstore.Actor{Kind: eventstore.ActorSystem}, RecordedAt: time.Now(),
-	}, events...))(w.t)
-	return must(w.client.Append(w.ctx, stream, eventstore.Any(), proposed...))(w.t).Position
+	}, events...)
+	if err != nil {
+		return eventstore.Position{}, err
+	}
+	appended, err := w.client.Append(w.ctx, stream, expected, proposed...)
+	return appended.Position, err
 }
 
 func (w *world) wait(r *Runner, projection string, position eventstore.Position) {

@@ -27,7 +27,9 @@ func (r *Runner) Rebuild(ctx context.Context, projection string) error {
 	working, stop := context.WithCancel(ctx)
 	defer stop()
 	group, working := errgroup.WithContext(working)
-	if !r.running.Load() { // else Run sees to it, and goes on afterwards
+	if r.running.Load() {
+		r.lookAround() // Run sees to it, and goes on afterwards
+	} else {
 		r.startWorker(working, group, b)
 	}
 	group.Go(func() error {
@@ -49,7 +51,7 @@ func (r *Runner) waitUntilLive(ctx context.Context, b build) error {
 			b.id).Scan(&isLive)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // stopping as asked is no failure
 		case errors.Is(err, pgx.ErrNoRows):
 			return errGone
 		case err == nil && isLive:
@@ -75,6 +77,8 @@ func (l *leader) cutOver(ctx context.Context) error {
 			return err
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, slowest)
+	defer cancel()
 	err := pgx.BeginFunc(ctx, l.conn, func(tx pgx.Tx) error { return l.swap(ctx, tx) })
 	switch {
 	case errors.Is(err, errNotThereYet), isCode(err, "55P03"): // lock_not_available
@@ -93,15 +97,18 @@ func (l *leader) swap(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	// From here on the live build cannot move.
-	var further bool
+	var further, newer bool
 	err := tx.QueryRow(ctx, `
-		SELECT (commit_position, prepare_position) > ($2, $3) FROM runner.builds
+		SELECT (commit_position, prepare_position) > ($2, $3), version > $4 FROM runner.builds
 		WHERE projection = $1 AND state = 'live' FOR UPDATE`,
-		l.build.projection.Name(), l.at.position.Commit, l.at.position.Prepare).Scan(&further)
+		l.build.projection.Name(), l.at.position.Commit, l.at.position.Prepare, l.build.projection.Version()).
+		Scan(&further, &newer)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows): // its tables were dropped
 	case err != nil:
 		return err
+	case newer:
+		return errNewerIsLive
 	case further:
 		return errNotThereYet
 	}
@@ -127,11 +134,14 @@ func isCode(err error, code string) bool {
 }
 
 // dropOld keeps the build that was live before, to go back to, and drops the
-// ones before that.
+// ones before that, and those of older versions that nobody will finish.
 func (l *leader) dropOld(ctx context.Context) error {
 	rows, err := l.conn.Query(ctx, `
-		SELECT schema FROM runner.builds WHERE projection = $1 AND state = 'retired'
-		ORDER BY live_at DESC NULLS LAST OFFSET 1`, l.build.projection.Name())
+		(SELECT schema FROM runner.builds WHERE projection = $1 AND state = 'retired'
+		 ORDER BY live_at DESC NULLS LAST OFFSET 1)
+		UNION ALL
+		SELECT schema FROM runner.builds WHERE projection = $1 AND state = 'building' AND version < $2`,
+		l.build.projection.Name(), l.build.projection.Version())
 	if err != nil {
 		return err
 	}

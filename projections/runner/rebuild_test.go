@@ -18,7 +18,7 @@ func TestRebuildingBesideTheLiveTables(t *testing.T) {
 	w.run(r)
 	stopLoad := w.load()
 	w.until("under way", `SELECT sum(sum) > 20 FROM read.m_sum`)
-	w.exec(`UPDATE m_v1.m_sum SET sum = sum + 1000 WHERE meter = 'meter-1'`) // a mistake that only a rebuild mends
+	w.exec(`UPDATE m_v1.m_sum SET sum = sum + 1000 WHERE meter = 'load-1'`) // a mistake that only a rebuild mends
 
 	for range 3 {
 		before := query[int](w, `SELECT id FROM runner.builds WHERE state = 'live'`)

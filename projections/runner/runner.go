@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -43,6 +44,7 @@ type Runner struct {
 	metrics *metrics
 
 	running atomic.Bool
+	news    chan struct{} // a token for the supervisor: there is a new build
 	mu      sync.Mutex
 	workers map[int64]bool // builds that have one here
 	leads   map[int64]bool // builds that are led here
@@ -57,6 +59,7 @@ func New(cfg Config) *Runner {
 		cfg:     cfg,
 		tracks:  make(map[string]*track),
 		metrics: newMetrics(cfg.Registerer),
+		news:    make(chan struct{}, 1),
 		workers: make(map[int64]bool),
 		leads:   make(map[int64]bool),
 	}
@@ -88,16 +91,28 @@ func (r *Runner) supervise(ctx context.Context, group *errgroup.Group) error {
 		err := r.startWorkers(ctx, group)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // stopping as asked is no failure
 		case wrongSchema(err):
 			return err
 		case err != nil && !away:
 			r.cfg.Logger.WarnContext(ctx, "projections wait for Postgres", "error", err)
 		}
 		away = err != nil
-		if !wait(ctx, standByEvery) {
-			return nil
+		timer := time.NewTimer(standByEvery)
+		select {
+		case <-timer.C:
+		case <-r.news:
+		case <-ctx.Done():
 		}
+		timer.Stop()
+	}
+}
+
+// lookAround has the supervisor look for new builds now.
+func (r *Runner) lookAround() {
+	select {
+	case r.news <- struct{}{}:
+	default: // it has been told already
 	}
 }
 

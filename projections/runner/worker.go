@@ -58,7 +58,7 @@ func (w *worker) run(ctx context.Context) error {
 		err := w.session(ctx)
 		switch {
 		case ctx.Err() != nil, errors.Is(err, errGone):
-			return nil
+			return nil //nolint:nilerr // stopping as asked is no failure
 		case errors.Is(err, ErrOtherLog):
 			return fmt.Errorf("runner: projection %s: %w", w.build.projection.Name(), err)
 		}
