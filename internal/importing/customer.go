@@ -98,21 +98,21 @@ func (r *run) add(ctx context.Context, c Customer, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	m.RecordedAt, m.OccurredAt = r.Room.Now(), at
-	m.Fingerprint = eventstore.NewFingerprint(r.Room.Secret, []byte(c.Key))
+	m.RecordedAt, m.OccurredAt = r.room.Now(), at
+	m.Fingerprint = eventstore.NewFingerprint(r.room.Secret, []byte(c.Key))
 
 	id := CustomerID(r.Business, c.Key)
 	stream := customer.Stream(id)
-	_, err = r.Room.Customers.Execute(ctx, stream, m, customer.Add{
+	_, err = r.room.Customers.Execute(ctx, stream, m, customer.Add{
 		CustomerID: id, BusinessID: r.Business, Reference: c.Reference, Name: c.Name, Language: c.Language, At: at,
 	})
 	if err == nil && c.Address != "" {
-		_, err = r.Room.Customers.Execute(ctx, stream, commands.NextStep(m, "add-property"), customer.AddProperty{
+		_, err = r.room.Customers.Execute(ctx, stream, commands.NextStep(m, "add-property"), customer.AddProperty{
 			PropertyID: PropertyID(r.Business, c.Key), Name: "Home", Address: c.Address, At: at,
 		})
 	}
 	if err == nil && c.Contact != nil {
-		_, err = r.Room.Customers.Execute(ctx, stream, commands.NextStep(m, "add-contact"), customer.AddContact{
+		_, err = r.room.Customers.Execute(ctx, stream, commands.NextStep(m, "add-contact"), customer.AddContact{
 			ContactID: ContactID(r.Business, c.Key), Name: c.Contact.Name, Email: c.Contact.Email, Phone: c.Contact.Phone,
 			Language: c.Language, Rights: customer.Rights{Access: customer.Everything}, At: at,
 		})

@@ -59,7 +59,7 @@ type fine struct {
 }
 
 func beginFine(ctx context.Context, r *run, caseID string) (history, error) {
-	f := &fine{run: r, caseID: caseID, subject: r.About(caseID)}
+	f := &fine{run: r, caseID: caseID, subject: r.about(caseID)}
 	m, err := r.command("case "+caseID, time.Time{})
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func beginFine(ctx context.Context, r *run, caseID string) (history, error) {
 	if f.known, err = r.known(ctx, invoice.Stream(f.id)); err != nil || len(f.known) == 0 {
 		return f, err
 	}
-	f.state, err = commands.Look(ctx, r.Room.Invoices, invoice.Stream(f.id))
+	f.state, err = commands.Look(ctx, r.room.Invoices, invoice.Stream(f.id))
 	return f, err
 }
 
@@ -147,7 +147,7 @@ var fineSteps = map[string]struct {
 }
 
 func (f *fine) execute(ctx context.Context, m eventstore.Metadata, c domain.Decider[invoice.State, invoice.Event]) error {
-	result, err := f.Room.Invoices.Execute(ctx, invoice.Stream(f.id), m, c)
+	result, err := f.room.Invoices.Execute(ctx, invoice.Stream(f.id), m, c)
 	if err == nil {
 		f.state = result.State
 	}
@@ -177,7 +177,7 @@ func (f *fine) issue(ctx context.Context, s fineStep) error {
 	if err := f.execute(ctx, commands.NextStep(s.Metadata, "freeze"), freeze); err != nil {
 		return err
 	}
-	issued, err := invoices.Number(ctx, f.Room, commands.NextStep(s.Metadata, "number"), f.state, s.at)
+	issued, err := invoices.Number(ctx, f.room, commands.NextStep(s.Metadata, "number"), f.state, s.at)
 	f.state = issued.State
 	return err
 }
@@ -228,14 +228,14 @@ func (f *fine) receive(ctx context.Context, s fineStep) error {
 	if _, err := receive.Decide(f.state); err != nil {
 		return err // once it is recorded, it cannot be refused any more
 	}
-	recorded, err := f.Room.Payments.Execute(ctx, payment.Stream(id), s.Metadata, payment.Record{
+	recorded, err := f.room.Payments.Execute(ctx, payment.Stream(id), s.Metadata, payment.Record{
 		PaymentID: id, BusinessID: f.Business, CustomerID: f.customer, InvoiceID: f.id,
 		Currency: finesCurrency, Method: payment.Unstated, Amount: s.amount, At: s.at,
 	})
 	if err != nil {
 		return err
 	}
-	settled, err := invoices.Settle(ctx, f.Room, s.Metadata, recorded.State, s.at)
+	settled, err := invoices.Settle(ctx, f.room, s.Metadata, recorded.State, s.at)
 	f.state = settled.Invoice
 	return err
 }
@@ -246,7 +246,7 @@ func (f *fine) settled(ctx context.Context, s fineStep, id string) (bool, error)
 	if !received || err != nil {
 		return false, err
 	}
-	p, err := commands.Look(ctx, f.Room.Payments, payment.Stream(id))
+	p, err := commands.Look(ctx, f.room.Payments, payment.Stream(id))
 	return p.Unsettled().Amount == 0, err
 }
 

@@ -21,8 +21,10 @@ import (
 
 // Importer brings files into the log of one business.
 type Importer struct {
-	Room     *commands.Room
-	Log      eventstore.Log // the room's
+	Log      eventstore.Log
+	Codec    *eventstore.Codec
+	Secret   []byte // under which rows are fingerprinted, the same as in commands.Room
+	Now      func() time.Time
 	Business string
 	// About says of a case what its file does not; see Subject. nil derives it
 	// from the case.
@@ -33,9 +35,10 @@ type Importer struct {
 
 // Summary is what became of a file's rows.
 type Summary struct {
-	Read     int `json:"read"`
-	Imported int `json:"imported"` // by this run or an earlier one
-	Refused  int `json:"refused"`
+	Read     int   `json:"read"`
+	Imported int   `json:"imported"` // by this run or an earlier one
+	Refused  int   `json:"refused"`
+	Events   int64 `json:"events"` // appended by this run
 }
 
 // Refusal is a row that was not imported, and why.
@@ -54,35 +57,57 @@ const stepLimit = time.Minute
 // Run imports a file. An error means that it could not go on; what has been
 // imported until then stays, and another run continues.
 func (im *Importer) Run(ctx context.Context, f File) (Summary, []Refusal, error) {
-	settings, err := commands.Look(ctx, im.Room.Businesses, business.Stream(im.Business))
+	r, err := im.begin(ctx, f.Format)
 	if err != nil {
 		return Summary{}, nil, err
 	}
-	zone, err := time.LoadLocation(settings.TimeZone)
-	if err != nil || settings.ID == "" {
-		return Summary{}, nil, errors.Join(business.ErrNotFound, err)
-	}
-	run := &run{Importer: im, format: f.Format, zone: zone, customers: customers{known: map[string]func() error{}}}
-	if run.About == nil {
-		run.About = f.Format.about
-	}
-	err = run.all(ctx, f.Cases)
-	slices.SortFunc(run.refusals, func(a, b Refusal) int { return cmp.Compare(a.Row.Line, b.Row.Line) })
-	run.summary.Refused = len(run.refusals)
-	return run.summary, run.refusals, err
+	err = r.all(ctx, f.Cases)
+	slices.SortFunc(r.refusals, func(a, b Refusal) int { return cmp.Compare(a.Row.Line, b.Row.Line) })
+	r.summary.Refused, r.summary.Events = len(r.refusals), r.log.events.Load()
+	return r.summary, r.refusals, err
 }
 
 // run is one Run.
 type run struct {
 	*Importer
-	format Format
-	zone   *time.Location // of the business
-
+	format    Format
+	log       *counter
+	room      *commands.Room
+	zone      *time.Location // of the business
 	customers customers
 
 	mu       sync.Mutex
 	summary  Summary
 	refusals []Refusal
+}
+
+func (im *Importer) begin(ctx context.Context, format Format) (*run, error) {
+	r := &run{Importer: im, format: format, log: &counter{Log: im.Log}}
+	r.customers.known = map[string]func() error{}
+	store, err := commands.NewStore(r.log, im.Codec)
+	if err != nil {
+		return nil, err
+	}
+	r.room = &commands.Room{Store: store, Secret: im.Secret, Now: im.Now}
+	settings, err := commands.Look(ctx, store.Businesses, business.Stream(im.Business))
+	switch {
+	case err != nil:
+		return nil, err
+	case settings.ID == "":
+		return nil, business.ErrNotFound
+	}
+	if r.zone, err = time.LoadLocation(settings.TimeZone); err != nil {
+		return nil, fmt.Errorf("time zone of business %s: %w", im.Business, err)
+	}
+	return r, nil
+}
+
+// about is what a case is about.
+func (r *run) about(caseID string) Subject {
+	if r.About != nil {
+		return r.About(caseID)
+	}
+	return r.format.about(caseID)
 }
 
 // history is a case on its way into the log. Its rows come one after the other.
@@ -190,12 +215,12 @@ func (r *run) command(key string, at time.Time, content ...string) (eventstore.M
 	}
 	return eventstore.Metadata{
 		CommandID:   id,
-		Fingerprint: eventstore.NewFingerprint(r.Room.Secret, parts...),
+		Fingerprint: eventstore.NewFingerprint(r.room.Secret, parts...),
 		Business:    r.Business,
 		Operation:   operation,
 		Actor:       actor,
 		Origin:      eventstore.OriginImport,
-		RecordedAt:  r.Room.Now(),
+		RecordedAt:  r.room.Now(),
 		OccurredAt:  at,
 	}, err
 }

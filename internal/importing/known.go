@@ -20,7 +20,7 @@ func (r *run) known(ctx context.Context, stream string) (known, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
 	commands := known{}
-	for e, err := range r.Log.ReadStream(ctx, stream, 0) {
+	for e, err := range r.log.ReadStream(ctx, stream, 0) {
 		if errors.Is(err, eventstore.ErrStreamNotFound) {
 			break
 		}

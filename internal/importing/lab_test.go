@@ -34,12 +34,16 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	l := &lab{dir: t.TempDir(), codec: codec}
-	l.open(t, func(room *commands.Room, _ *importing.Counter) {
+	l.open(t, func(client *eventstore.Client) {
+		store, err := commands.NewStore(client, codec)
+		if err != nil {
+			t.Fatal(err)
+		}
 		zone, err := time.LoadLocation("Europe/Rome")
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.business, err = businesses.Register(t.Context(), room, businesses.Registration{
+		l.business, err = businesses.Register(t.Context(), &commands.Room{Store: store, Now: now}, businesses.Registration{
 			Slug: "histories", Name: "Histories", Currency: "EUR", TimeZone: zone, Language: "en",
 		})
 		if err != nil {
@@ -50,7 +54,7 @@ func newLab(t *testing.T) *lab {
 }
 
 // open works with the lab's log as a program that has just been started would.
-func (l *lab) open(t *testing.T, work func(*commands.Room, *importing.Counter)) {
+func (l *lab) open(t *testing.T, work func(*eventstore.Client)) {
 	t.Helper()
 	n, err := node.Start(t.Context(), node.Config{Dir: l.dir, Listen: "127.0.0.1:0", Insecure: true})
 	if err != nil {
@@ -65,30 +69,21 @@ func (l *lab) open(t *testing.T, work func(*commands.Room, *importing.Counter)) 
 			t.Error(err)
 		}
 	}()
-	log := &importing.Counter{Log: client}
-	store, err := commands.NewStore(log, l.codec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	work(&commands.Room{Store: store, Secret: []byte("secret"), Now: now}, log)
+	work(client)
 }
 
-// imported is what one run did.
-type imported struct {
-	importing.Summary
-	Events   int64
-	Refusals []importing.Refusal
-}
-
-// run imports a file as a program of its own. progress may be nil.
-func (l *lab) run(t *testing.T, ctx context.Context, f importing.File, progress func()) (got imported, err error) {
+// run imports a file as a program of its own.
+func (l *lab) run(
+	t *testing.T, ctx context.Context, f importing.File, progress func(),
+) (sum importing.Summary, refusals []importing.Refusal, err error) {
 	t.Helper()
-	l.open(t, func(room *commands.Room, log *importing.Counter) {
-		importer := &importing.Importer{Room: room, Log: log, Business: l.business, Progress: progress}
-		got.Summary, got.Refusals, err = importer.Run(ctx, f)
-		got.Events = log.Events()
+	l.open(t, func(client *eventstore.Client) {
+		importer := &importing.Importer{
+			Log: client, Codec: l.codec, Secret: []byte("secret"), Now: now, Business: l.business, Progress: progress,
+		}
+		sum, refusals, err = importer.Run(ctx, f)
 	})
-	return got, err
+	return sum, refusals, err
 }
 
 // history is what the business's events say, by stream, without the business's

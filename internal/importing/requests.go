@@ -43,7 +43,7 @@ type application struct {
 }
 
 func beginRequest(ctx context.Context, r *run, caseID string) (history, error) {
-	a := &application{run: r, caseID: caseID, subject: r.About(caseID)}
+	a := &application{run: r, caseID: caseID, subject: r.about(caseID)}
 	m, err := r.command("case "+caseID, time.Time{})
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (a *application) take(ctx context.Context, row Row) error {
 }
 
 func (a *application) execute(ctx context.Context, m eventstore.Metadata, c domain.Decider[request.State, request.Event]) error {
-	_, err := a.Room.Requests.Execute(ctx, request.Stream(a.id), m, c)
+	_, err := a.room.Requests.Execute(ctx, request.Stream(a.id), m, c)
 	return err
 }
 
