@@ -52,7 +52,7 @@ business. A slug that is taken is refused.` + exitHelp,
 				Slug: slug, Name: name, Currency: money.Currency(currency), TimeZone: zone, Language: language,
 			}
 			if err := r.Check(); err != nil {
-				return misusef("%w", err)
+				return misused(err)
 			}
 			id, err := register(cmd, r)
 			if err != nil {

@@ -13,7 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"portal.example/commands/businesses"
+	"portal.example/domain"
+	"portal.example/domain/invoice"
 	"portal.example/eventstore"
 	"portal.example/internal/api"
 	"portal.example/internal/database"
@@ -26,6 +30,7 @@ type running struct {
 	t        *testing.T
 	server   *server
 	url      string
+	data     string
 	business string
 	office   string // token
 }
@@ -59,7 +64,7 @@ func serveWith(t *testing.T, cfg config) *running {
 			t.Errorf("serving ended with %v", err)
 		}
 	})
-	p := &running{t: t, server: s, url: "http://" + s.listener.Addr().String()}
+	p := &running{t: t, server: s, url: "http://" + s.listener.Addr().String(), data: cfg.data}
 	p.business = p.register("acme")
 	p.office = p.token(identity.Key{Business: p.business, Role: api.Office})
 	return p
@@ -238,4 +243,37 @@ func (p *running) issuedInvoice(customer string) string {
 	id := p.draftInvoice(customer)
 	p.post("/invoices/"+id+"/issue", p.office, "{}").must(200)
 	return id
+}
+
+// freeze does the first step of issuing, and no more.
+func (p *running) freeze(id string) {
+	p.t.Helper()
+	day := domain.Date{Year: 2026, Month: 3, Day: 14}
+	m := eventstore.Metadata{
+		CommandID: uuid.New(), Business: p.business, Operation: "test",
+		Actor: eventstore.Actor{Kind: eventstore.ActorSystem}, Origin: eventstore.OriginLive, RecordedAt: time.Now(),
+	}
+	_, err := p.server.room.Invoices.Execute(p.t.Context(), invoice.Stream(id), m,
+		invoice.Freeze{IssuedOn: day, DueOn: domain.Date{Year: 2026, Month: 4, Day: 13}, At: m.RecordedAt})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// eventually waits until the stream has an event of this type.
+func (p *running) eventually(ctx context.Context, stream, eventType string) {
+	p.t.Helper()
+	subscription := p.server.log.Subscribe(ctx, eventstore.SubscribeOptions{Filter: eventstore.StreamPrefix(stream)})
+	defer subscription.Close()
+	for {
+		batch, err := subscription.NextBatch(ctx, 100)
+		if err != nil {
+			p.t.Fatalf("waiting for %s: %v", eventType, err)
+		}
+		for _, n := range batch {
+			if n.Kind == eventstore.EventAppeared && n.Event.Type == eventType {
+				return
+			}
+		}
+	}
 }

@@ -135,11 +135,21 @@ func withBusiness(cmd *cobra.Command, slug string, do func(p *portal, business s
 	if err == nil {
 		err = do(p, business)
 	}
+	return errors.Join(misused(err), p.close())
+}
+
+// misused makes a wrong usage of values that the domain does not accept, with
+// each of them in the one line.
+func misused(err error) error {
 	var refusal *domain.Error
-	if errors.As(err, &refusal) && refusal.Kind == domain.Invalid {
-		err = &misuse{err}
+	if !errors.As(err, &refusal) || refusal.Kind != domain.Invalid {
+		return err
 	}
-	return errors.Join(err, p.close())
+	var faults []string
+	for _, problem := range refusal.Problems() {
+		faults = append(faults, problem.Error())
+	}
+	return misusef("%s", strings.Join(faults, "; "))
 }
 
 // businessNamed takes an id as well as a slug.

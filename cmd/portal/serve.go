@@ -107,7 +107,11 @@ const patience = 10 * time.Second
 // it owns for as long as it runs.
 func logToServe(ctx context.Context, cfg config, logger *slog.Logger) (*eventstore.Client, func() error, error) {
 	if cfg.eventStore != "" {
-		return openLog(ctx, cfg.data, logger)
+		client, err := eventstore.Connect(eventstore.Config{ConnectionString: cfg.eventStore, Logger: logger})
+		if err != nil {
+			return nil, nil, misusef("PORTAL_EVENTSTORE: %w", err)
+		}
+		return client, client.Close, nil
 	}
 	if err := makeDataFolder(cfg.data); err != nil {
 		return nil, nil, err

@@ -225,7 +225,7 @@ func look[S eventstore.State[S, E], E any](l *lab, c *eventstore.Category[S, E],
 func TestInvoiceNumbersHaveNoGapsAndNoDoubles(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	const writers, each = 50, 4
+	const writers, each = 50, 2
 	sound := l.instance(l.client)
 	var ids [writers][each]string
 	inParallel(writers, func(w int) {

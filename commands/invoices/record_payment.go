@@ -48,7 +48,7 @@ func recordPayment(a huma.API, room *commands.Room) {
 		if err != nil {
 			return nil, err
 		}
-		recorded, err := room.Payments.Execute(ctx, payment.Stream(call.NewID("payment of " + in.ID)), call.Metadata, record)
+		recorded, err := room.Payments.Execute(ctx, payment.Stream(call.NewID("payment of "+in.ID)), call.Metadata, record)
 		if err != nil {
 			return nil, err
 		}

@@ -89,7 +89,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		batch, err := subscription.NextBatch(wait, 4096)
 		quiet := wait.Err() != nil
 		cancel()
-		if err != nil && !quiet {
+		if err != nil && !quiet && ctx.Err() == nil {
 			return fmt.Errorf("invoices: sweeping: %w", err)
 		}
 		for _, notice := range batch {
