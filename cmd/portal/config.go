@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -49,7 +50,7 @@ var variables = []variable{
 		into: func(c *config) *string { return &c.data },
 	},
 	{
-		name: "DATABASE_URL", about: "Postgres: postgres://user:password@host:5432/name", required: true,
+		name: "DATABASE_URL", about: "Postgres, as a postgres:// URL", required: true,
 		into: func(c *config) *string { return &c.database }, check: isDatabase,
 	},
 	{
@@ -123,7 +124,7 @@ func isAddress(value string) error {
 	if err != nil {
 		return errors.New("must be host:port")
 	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return errors.New("must end in a port number")
 	}
 	return nil
@@ -144,7 +145,7 @@ func isURL(schemes ...string) func(string) error {
 
 func isDatabase(value string) error {
 	if _, err := pgx.ParseConfig(value); err != nil {
-		return errors.New("must look like postgres://user:password@host:5432/name")
+		return errors.New("must be a URL such as postgres://host:5432/name")
 	}
 	return nil
 }

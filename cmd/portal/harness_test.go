@@ -103,6 +103,7 @@ type answer struct {
 	t      *testing.T
 	status int
 	header http.Header
+	text   string
 	body   map[string]any
 }
 
@@ -126,12 +127,12 @@ func (p *running) send(method, path, token, body string, headers ...string) answ
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	defer response.Body.Close() //nolint:errcheck // it has been read
+	defer response.Body.Close()
 	raw, err := io.ReadAll(response.Body)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	a := answer{t: p.t, status: response.StatusCode, header: response.Header}
+	a := answer{t: p.t, status: response.StatusCode, header: response.Header, text: string(raw)}
 	if bytes.HasPrefix(raw, []byte("{")) {
 		if err := json.Unmarshal(raw, &a.body); err != nil {
 			p.t.Fatalf("%s: %v", raw, err)

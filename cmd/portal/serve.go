@@ -170,7 +170,7 @@ func (s *server) views() commands.Views { return commands.Views{Room: s.room} }
 // that its absence is told and does not make the portal unready.
 func (s *server) health(router chi.Router) {
 	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, "ok") //nolint:errcheck // whoever went away does not read it
+		fmt.Fprintln(w, "ok")
 	})
 	router.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)

@@ -16,7 +16,7 @@ import (
 	"portal.example/internal/identity"
 )
 
-func TestWrongValuesAreOneLineThatNamesTheVariable(t *testing.T) { //nolint:paralleltest // sets the environment
+func TestWrongValuesAreOneLineThatNamesTheVariable(t *testing.T) {
 	for _, c := range []struct{ name, value, secret string }{
 		{"DATABASE_URL", "", ""},
 		{"DATABASE_URL", "postgres://u:hunter2@host:port/db", "hunter2"},
@@ -47,7 +47,7 @@ func TestWrongValuesAreOneLineThatNamesTheVariable(t *testing.T) { //nolint:para
 
 // The commands of an operator, beside a running portal: a business whose slug
 // resolves, and tokens that are good at once.
-func TestOperatorsWorkBesideTheServer(t *testing.T) { //nolint:paralleltest // sets the environment
+func TestOperatorsWorkBesideTheServer(t *testing.T) {
 	data := t.TempDir()
 	t.Setenv("PORTAL_DATA", data)
 	t.Setenv("PORTAL_LISTEN", "127.0.0.1:0")
@@ -117,7 +117,7 @@ func TestOperatorsWorkBesideTheServer(t *testing.T) { //nolint:paralleltest // s
 		}
 	}
 	interrupt()
-	go io.Copy(io.Discard, output) //nolint:errcheck // lets go of a late line
+	go io.Copy(io.Discard, output)
 	if status := <-ended; status != exitOK {
 		t.Errorf("exit status %d", status)
 	}
@@ -127,15 +127,9 @@ func TestHealthAndMetrics(t *testing.T) {
 	t.Parallel()
 	p := serveTest(t)
 	for path, want := range map[string]string{"/healthz": "ok", "/readyz": `"database":"ok","log":"ok"`, "/metrics": "portal_http_request_seconds"} {
-		response, err := http.Get(p.url + path)
-		if err != nil {
-			t.Fatal(err)
+		if a := p.send(http.MethodGet, path, "", ""); a.status != http.StatusOK || !strings.Contains(a.text, want) {
+			t.Errorf("%s: %d %s", path, a.status, a.text)
 		}
-		body, err := io.ReadAll(response.Body)
-		if err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
-			t.Errorf("%s: %d %s %v", path, response.StatusCode, body, err)
-		}
-		response.Body.Close() //nolint:errcheck // it has been read
 	}
 	p.send(http.MethodGet, "/nowhere", "", "").refused(404, "no_such_path")
 	p.send(http.MethodDelete, "/api/v1/customers", "", "").refused(405, "method_not_allowed")
@@ -179,7 +173,7 @@ func TestWithoutTheLogCommandsSaySo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { n.Close() }) //nolint:errcheck // the test is over
+	t.Cleanup(func() { n.Close() })
 	id := p.post("/customers", p.office, `{"name":"Eve"}`, "Idempotency-Key", "k").must(201).id()
 	p.then("customer-"+id, "CustomerAdded")
 }

@@ -52,7 +52,7 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		client.Close() //nolint:errcheck // the test is over
+		client.Close()
 		if err := n.Close(); err != nil {
 			t.Error(err)
 		}
@@ -110,7 +110,7 @@ func (l *lab) instance(log eventstore.Log) http.Handler {
 
 // post makes a request and returns its status and the answer's body.
 func post(h http.Handler, path, key, body string) (int, string) {
-	r := httptest.NewRequest(http.MethodPost, "/api/v1"+path, strings.NewReader(body))
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/api/v1"+path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer x")
 	r.Header.Set("Idempotency-Key", key)

@@ -63,7 +63,7 @@ func server(t *testing.T, handle func(context.Context, *greeting) (*greeted, err
 }
 
 func post(h http.Handler, token, body string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(http.MethodPost, "/api/v1/greet", strings.NewReader(body))
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/api/v1/greet", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
@@ -220,7 +220,7 @@ func TestTheDocumentSaysWhatNeedsNoToken(t *testing.T) {
 		}
 	}
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/openapi.json", nil))
+	h.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/api/openapi.json", nil))
 	if err := json.Unmarshal(w.Body.Bytes(), &document); err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestTheDocumentSaysWhatNeedsNoToken(t *testing.T) {
 		t.Errorf("version %s, security %v, open %v, closed %v", document.OpenAPI, document.Security, open, closed)
 	}
 	w = httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/docs", nil))
+	h.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/api/docs", nil))
 	if page := w.Body.String(); !strings.Contains(page, "/api/v1/greet") || strings.Contains(page, "<script") {
 		t.Errorf("page %s", page)
 	}
