@@ -153,4 +153,3 @@ func keep(path string, format importing.Format, refusals []importing.Refusal) er
 	}
 	return errors.Join(rows.WriteAll(records), f.Close())
 }
-

@@ -1,7 +1,6 @@
 package importing_test
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -73,15 +72,13 @@ func (l *lab) open(t *testing.T, work func(*eventstore.Client)) {
 }
 
 // run imports a file as a program of its own.
-func (l *lab) run(
-	t *testing.T, ctx context.Context, f importing.File, progress func(),
-) (sum importing.Summary, refusals []importing.Refusal, err error) {
+func (l *lab) run(t *testing.T, f importing.File) (sum importing.Summary, refusals []importing.Refusal, err error) {
 	t.Helper()
 	l.open(t, func(client *eventstore.Client) {
 		importer := &importing.Importer{
-			Log: client, Codec: l.codec, Secret: []byte("secret"), Now: now, Business: l.business, Progress: progress,
+			Log: client, Codec: l.codec, Secret: []byte("secret"), Now: now, Business: l.business,
 		}
-		sum, refusals, err = importer.Run(ctx, f)
+		sum, refusals, err = importer.Run(t.Context(), f)
 	})
 	return sum, refusals, err
 }
@@ -90,28 +87,20 @@ func (l *lab) run(
 // own.
 func (l *lab) history(t *testing.T) map[string][]eventstore.Decoded {
 	t.Helper()
-	streams := map[string][]eventstore.Decoded{}
-	n, err := node.Start(t.Context(), node.Config{Dir: l.dir, Listen: "127.0.0.1:0", Insecure: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.Close()
-	client, err := eventstore.Connect(eventstore.Config{ConnectionString: n.ConnectionString()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
 	var batch []eventstore.Recorded
-	for e, err := range client.ReadAll(t.Context(), eventstore.Start()) {
-		if err != nil {
-			t.Fatal(err)
+	l.open(t, func(client *eventstore.Client) {
+		for e, err := range client.ReadAll(t.Context(), eventstore.Start()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			batch = append(batch, e)
 		}
-		batch = append(batch, e)
-	}
+	})
 	decoded, err := l.codec.DecodeBatch(t.Context(), batch)
 	if err != nil {
 		t.Fatal(err)
 	}
+	streams := map[string][]eventstore.Decoded{}
 	for _, d := range decoded {
 		if d.Err != nil {
 			t.Fatal(d.Err)
@@ -123,10 +112,10 @@ func (l *lab) history(t *testing.T) map[string][]eventstore.Decoded {
 	return streams
 }
 
-// realFile opens one of the real histories, which are not part of the project.
-func realFile(t *testing.T, name string, format importing.Format) importing.File {
+// realFile reads one of the real histories.
+func realFile(t *testing.T, path string, format importing.Format) importing.File {
 	t.Helper()
-	file, err := os.Open(realPath(t, name))
+	file, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,6 +127,8 @@ func realFile(t *testing.T, name string, format importing.Format) importing.File
 	return f
 }
 
+// realPath is where one of the real histories is. They are not part of the
+// project.
 func realPath(t *testing.T, name string) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("..", "..", "..", "shared", "data", name))

@@ -1,0 +1,268 @@
+package importing_test
+
+import (
+	"compress/gzip"
+	"context"
+	"encoding/csv"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"portal.example/domain"
+	"portal.example/domain/account"
+	"portal.example/domain/invoice"
+	"portal.example/domain/invoice/register"
+	"portal.example/domain/request"
+	"portal.example/eventstore"
+	"portal.example/internal/importing"
+	"portal.example/internal/postgres"
+)
+
+// money is what a billing history comes to, in cents.
+type money struct {
+	Invoices, PaidInFull, PartPaid    int64
+	Billed, Paid, Credit, Outstanding int64
+}
+
+// rawMoney works out the history's money in SQL over the rows as they are in
+// the file, without any of the project's code.
+//
+// The fine itself only rises, so that it is the greatest amount so far. Paying
+// more than is billed at that moment makes credit, once: what is paid later
+// finds the balance at zero, which the running maximum says.
+const rawMoney = `
+WITH rows AS (
+	SELECT case_id, seq, paid_cents,
+		max(amount_cents) OVER so_far + coalesce(sum(expense_cents) OVER so_far, 0) AS billed,
+		coalesce(sum(paid_cents) OVER so_far, 0) AS paid
+	FROM raw WINDOW so_far AS (PARTITION BY case_id ORDER BY seq)
+), cases AS (
+	SELECT DISTINCT ON (case_id) case_id, billed, paid,
+		coalesce(max(greatest(paid - billed, 0)) FILTER (WHERE paid_cents > 0) OVER (PARTITION BY case_id), 0) AS credit
+	FROM rows ORDER BY case_id, seq DESC
+)
+SELECT count(*), count(*) FILTER (WHERE billed - paid + credit = 0),
+	count(*) FILTER (WHERE paid > 0 AND billed - paid + credit > 0),
+	sum(billed)::bigint, sum(paid)::bigint, sum(credit)::bigint, sum(billed - paid + credit)::bigint
+FROM cases`
+
+func moneyInSQL(t *testing.T, path string) (m money, zeroPayments int) {
+	t.Helper()
+	ctx := t.Context()
+	conn, err := pgx.Connect(ctx, postgres.ForTest(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // a test's
+	if _, err := conn.Exec(ctx, `CREATE TABLE raw (case_id text, seq int, activity text, date date,
+		amount_cents bigint, expense_cents bigint, paid_cents bigint)`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.PgConn().CopyFrom(ctx, unzipped(t, path), `COPY raw FROM STDIN (FORMAT csv, HEADER)`); err != nil {
+		t.Fatal(err)
+	}
+	err = conn.QueryRow(ctx, rawMoney).Scan(
+		&m.Invoices, &m.PaidInFull, &m.PartPaid, &m.Billed, &m.Paid, &m.Credit, &m.Outstanding)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = conn.QueryRow(ctx, `SELECT count(*) FROM raw WHERE paid_cents = 0`).Scan(&zeroPayments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, zeroPayments
+}
+
+func unzipped(t *testing.T, path string) *gzip.Reader {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+func TestTheRealFines(t *testing.T) {
+	path := realPath(t, "fines.csv.gz")
+	want, zeroPayments := moneyInSQL(t, path)
+	file := realFile(t, path, importing.Fines)
+	l := newLab(t)
+	first, refusals, err := l.run(t, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.Read != file.Rows || first.Imported+first.Refused != first.Read || first.Refused != zeroPayments {
+		t.Errorf("imported %+v of %d rows, %d of them payments of nothing", first, file.Rows, zeroPayments)
+	}
+	for _, r := range refusals {
+		if got := r.Reason.Error(); got != "amount: must be more than zero" {
+			t.Errorf("line %d: %s", r.Row.Line, got)
+		}
+	}
+	history := l.history(t)
+	if diff := cmp.Diff(want, moneyInLog(t, history)); diff != "" {
+		t.Errorf("money (-SQL over the file +log):\n%s", diff)
+	}
+	numbersLeaveNoGap(t, history, int(want.Invoices))
+	envelopes(t, history)
+
+	again, _, err := l.run(t, file)
+	first.Events = 0
+	if err != nil || again != first {
+		t.Errorf("a second run did %+v, %v", again, err)
+	}
+}
+
+func moneyInLog(t *testing.T, history map[string][]eventstore.Decoded) (m money) {
+	t.Helper()
+	var accounts int64
+	for stream, events := range history {
+		switch {
+		case strings.HasPrefix(stream, "invoice-"):
+			s := fold[invoice.State, invoice.Event](events)
+			m.Invoices++
+			m.Billed += s.Billed.Amount
+			m.Paid += s.Paid.Amount
+			m.Credit += s.Credit.Amount
+			m.Outstanding += s.Balance().Amount
+			switch {
+			case s.Balance().Amount == 0:
+				m.PaidInFull++
+			case s.Paid.Amount > 0:
+				m.PartPaid++
+			}
+		case strings.HasPrefix(stream, "account-"):
+			accounts += fold[account.State, account.Event](events).Balance("EUR").Amount
+		}
+	}
+	if accounts != m.Credit {
+		t.Errorf("the accounts hold %d, the invoices gave %d", accounts, m.Credit)
+	}
+	return m
+}
+
+func fold[S domain.Folded[S, E], E any](events []eventstore.Decoded) (s S) {
+	for _, d := range events {
+		s = s.Evolve(d.Event.(E))
+	}
+	return s
+}
+
+func numbersLeaveNoGap(t *testing.T, history map[string][]eventstore.Decoded, count int) {
+	t.Helper()
+	var numbers []int64
+	for stream, events := range history {
+		for _, d := range events {
+			if e, is := d.Event.(invoice.Issued); is {
+				numbers = append(numbers, e.Number)
+			}
+			if e, is := d.Event.(register.NumberTaken); is && uint64(e.Number) != d.Record.Revision+1 {
+				t.Errorf("event %d of %s is number %d", d.Record.Revision, stream, e.Number)
+			}
+		}
+	}
+	slices.Sort(numbers)
+	for i, n := range numbers {
+		if n != int64(i+1) {
+			t.Fatalf("the numbers have %d in place %d", n, i+1)
+		}
+	}
+	if len(numbers) != count {
+		t.Errorf("%d numbers for %d invoices", len(numbers), count)
+	}
+}
+
+// envelopes demands that every event says when it happened and when the portal
+// learnt of it.
+func envelopes(t *testing.T, history map[string][]eventstore.Decoded) {
+	t.Helper()
+	for stream, events := range history {
+		for _, d := range events {
+			m := d.Metadata
+			if m.OccurredAt.IsZero() || !m.OccurredAt.Before(now().AddDate(-10, 0, 0)) || !m.RecordedAt.Equal(now()) {
+				t.Fatalf("event %d of %s occurred at %s and was recorded at %s", d.Record.Revision, stream, m.OccurredAt, m.RecordedAt)
+			}
+		}
+	}
+}
+
+func TestTheRealRequests(t *testing.T) {
+	path := realPath(t, "requests.csv.gz")
+	file := realFile(t, path, importing.Requests)
+	l := newLab(t)
+	first, _, err := l.run(t, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.Refused != 0 || first.Imported != file.Rows {
+		t.Errorf("imported %+v of %d rows", first, file.Rows)
+	}
+	history := l.history(t)
+	if diff := cmp.Diff(stepsInFile(t, path), stepsInLog(history)); diff != "" {
+		t.Errorf("requests (-file +log):\n%.4000s", diff)
+	}
+	envelopes(t, history)
+	again, _, err := l.run(t, file)
+	first.Events = 0
+	if err != nil || again != first {
+		t.Errorf("a second run did %+v, %v", again, err)
+	}
+}
+
+// step is a row of a request's history, or its event.
+type step struct {
+	At                          time.Time
+	Channel, Name, Person, Team string
+}
+
+func stepsInFile(t *testing.T, path string) map[string][]step {
+	t.Helper()
+	rows, err := csv.NewReader(unzipped(t, path)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string][]step{}
+	for _, row := range rows[1:] { // case, seq, activity, at, resource, group, channel, …
+		at, err := time.Parse(time.RFC3339, row[3])
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := step{At: at.UTC(), Name: row[2], Person: row[4], Team: strings.ReplaceAll(row[5], "EMPTY", "")}
+		if len(cases[row[0]]) == 0 {
+			s.Name, s.Channel = "filed", row[6]
+		}
+		cases[row[0]] = append(cases[row[0]], s)
+	}
+	return cases
+}
+
+func stepsInLog(history map[string][]eventstore.Decoded) map[string][]step {
+	cases := map[string][]step{}
+	for _, events := range history {
+		var steps []step
+		var reference string
+		for _, d := range events {
+			switch e := d.Event.(type) {
+			case request.Filed:
+				reference = e.Reference
+				steps = append(steps, step{e.At, e.Channel, "filed", e.Handler.StaffID, e.Handler.Team})
+			case request.Triaged:
+				steps = append(steps, step{e.At, "", e.Step, e.Handler.StaffID, e.Handler.Team})
+			}
+		}
+		if reference != "" {
+			cases[reference] = steps
+		}
+	}
+	return cases
+}
