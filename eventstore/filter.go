@@ -1,7 +1,9 @@
 package eventstore
 
 import (
+	"bytes"
 	"errors"
+	"regexp"
 	"slices"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -49,6 +51,33 @@ func (f Filter) check() error {
 		return errors.New("the filter has an empty prefix or expression")
 	}
 	return nil
+}
+
+// Matcher is the filter as a function of an event's stream and type, for those
+// who read a log without asking a server to choose.
+func (f Filter) Matcher() (func(stream, eventType []byte) bool, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	if !f.chosen {
+		return func(_, _ []byte) bool { return true }, nil
+	}
+	matches := f.hasPrefix
+	if f.expression != "" {
+		pattern, err := regexp.Compile(f.expression)
+		if err != nil {
+			return nil, err
+		}
+		matches = pattern.Match
+	}
+	if f.by == esdb.EventFilterType {
+		return func(_, eventType []byte) bool { return matches(eventType) }, nil
+	}
+	return func(stream, _ []byte) bool { return matches(stream) }, nil
+}
+
+func (f Filter) hasPrefix(name []byte) bool {
+	return slices.ContainsFunc(f.prefixes, func(prefix string) bool { return bytes.HasPrefix(name, []byte(prefix)) })
 }
 
 // searchWindow is how many events the log looks at in one go, EventStoreDB's

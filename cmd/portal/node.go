@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -43,7 +42,8 @@ off and serves loopback addresses only.` + exitHelp,
 			case <-cmd.Context().Done():
 				return n.Close()
 			case <-n.Done():
-				return errors.Join(errors.New("the node stopped serving"), n.Close())
+				_ = n.Close() // nothing is left to be saved
+				return fmt.Errorf("the node stopped serving: %w", n.Err())
 			}
 		},
 	}

@@ -84,14 +84,17 @@ func TestOnlyTheAdministratorWritesToSystemStreams(t *testing.T) {
 		if _, err := client.AppendToStream(t.Context(), stream, options, proposed("A")); codeOf(err) != esdb.ErrorCodeAccessDenied {
 			t.Errorf("append to %s: %v", stream, err)
 		}
+		if _, err := admin.AppendToStream(t.Context(), stream, options, proposed("A")); err != nil {
+			t.Errorf("the administrator's append to %s: %v", stream, err)
+		}
+		if strings.HasPrefix(stream, "$$") {
+			continue // no metadata is deleted by itself
+		}
 		if _, err := client.DeleteStream(t.Context(), stream, esdb.DeleteStreamOptions{}); codeOf(err) != esdb.ErrorCodeAccessDenied {
 			t.Errorf("delete of %s: %v", stream, err)
 		}
 		if _, err := client.TombstoneStream(t.Context(), stream, esdb.TombstoneStreamOptions{}); codeOf(err) != esdb.ErrorCodeAccessDenied {
 			t.Errorf("tombstone of %s: %v", stream, err)
-		}
-		if _, err := admin.AppendToStream(t.Context(), stream, options, proposed("A")); err != nil {
-			t.Errorf("the administrator's append to %s: %v", stream, err)
 		}
 	}
 	if _, err := client.AppendToStream(t.Context(), "$$quote-1", options, proposed("$metadata")); err != nil {

@@ -20,6 +20,10 @@ import (
 // maxAppendBytes bounds the data of one append, as EventStoreDB does.
 const maxAppendBytes = 1 << 20
 
+// maxAppendEvents bounds what an append of tiny events takes in memory, where
+// each carries its stream's name.
+const maxAppendEvents = 20_000
+
 // Append takes one stream of messages: the options, then the events.
 //
 // The messages are received beside a timer, because a client that opens an
@@ -114,6 +118,10 @@ func (p *proposal) add(m *streams.AppendReq_ProposedMessage) error {
 	e, err := proposedEvent(m)
 	if err != nil {
 		return err
+	}
+	if len(p.events) == maxAppendEvents {
+		p.events = nil
+		return invalid("append: more than %d events", maxAppendEvents)
 	}
 	p.size += len(e.Data) + len(e.Metadata) + 2*len(e.Type)
 	if p.size > maxAppendBytes {

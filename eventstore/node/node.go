@@ -130,8 +130,19 @@ func serve(ctx context.Context, c Config, host string, j *journal.Journal) (*Nod
 			n.serveErr = err // nil too, where it was stopped after it had begun
 		}
 	}()
+	go n.watch(alive)
 	c.Logger.Info("event log is served", "address", access.Address, "head", j.Head(), "insecure", c.Insecure)
 	return n, nil
+}
+
+// watch stops serving where the disk no longer takes events: whoever runs the
+// node sees it end, instead of a node that refuses for ever.
+func (n *Node) watch(alive context.Context) {
+	select {
+	case <-n.journal.Failed():
+		n.server.Stop()
+	case <-alive.Done():
+	}
 }
 
 func ticks() int64 { return int64(journal.TicksOf(time.Now())) }
@@ -226,3 +237,6 @@ func (n *Node) Close() error {
 
 // Done is closed when the node has stopped serving, whether asked to or not.
 func (n *Node) Done() <-chan struct{} { return n.done }
+
+// Err is why the node stopped by itself, once Done is closed.
+func (n *Node) Err() error { return errors.Join(n.serveErr, n.journal.Err()) }

@@ -112,6 +112,9 @@ func (s *streamsService) end(ctx context.Context, o demands, said bool, write en
 	if err != nil {
 		return journal.Result{}, err
 	}
+	if journal.IsMeta(stream) {
+		return journal.Result{}, invalid("stream name %q: metadata goes with its stream and is not deleted by itself", stream)
+	}
 	if err := mayWrite(ctx, stream); err != nil {
 		return journal.Result{}, err
 	}

@@ -63,10 +63,13 @@ func (f *failure) load() error {
 	return f.err
 }
 
-func (f *failure) store(err error) {
+// store keeps the error and tells whether it is the first.
+func (f *failure) store(err error) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.err == nil {
-		f.err = fmt.Errorf("%w: %w", ErrFailed, err)
+	if f.err != nil {
+		return false
 	}
+	f.err = fmt.Errorf("%w: %w", ErrFailed, err)
+	return true
 }

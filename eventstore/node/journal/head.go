@@ -64,7 +64,8 @@ func (p policy) first(last int64) int64 {
 
 // expired tells whether an event is too old to be shown.
 func (p policy) expired(created Ticks, now time.Time) bool {
-	return p.MaxAge > 0 && now.Sub(created.Time()) > time.Duration(p.MaxAge)*time.Second
+	const ever = int64(math.MaxInt64 / time.Second) // 292 years: as good as no limit
+	return p.MaxAge > 0 && now.Sub(created.Time()) > time.Duration(min(p.MaxAge, ever))*time.Second
 }
 
 const metaPrefix = "$$"

@@ -53,6 +53,10 @@ type Journal struct {
 	durable watermark     // everything up to here is on disk
 	tail    tail
 	failure failure
+	failed  chan struct{} // closed with the first failure
+	log     *slog.Logger
+
+	closeLimit time.Duration
 
 	open   sync.RWMutex // held for reading while the database is in use
 	closed bool
@@ -99,8 +103,12 @@ func Open(dir string, o Options) (*Journal, error) {
 		syncing:  make(chan *group, maxSyncing),
 		closing:  make(chan struct{}),
 		stopped:  make(chan struct{}),
+		failed:   make(chan struct{}),
+		log:      o.Logger,
+
+		closeLimit: closeLimit,
 	}
-	if err := j.findEnd(dir, o.FS, o.Logger); err != nil {
+	if err := j.findEnd(dir, o.FS); err != nil {
 		return nil, errors.Join(err, db.Close(), lock.Close())
 	}
 	go j.write()
@@ -111,7 +119,7 @@ func Open(dir string, o Options) (*Journal, error) {
 // findEnd finds the end of the log, compares it with what had been
 // acknowledged, and remembers the last events' ids for repeats that arrive
 // after a restart.
-func (j *Journal) findEnd(dir string, fs vfs.FS, log *slog.Logger) error {
+func (j *Journal) findEnd(dir string, fs vfs.FS) error {
 	const remembered = 4096
 	count, first := 0, true
 	err := j.scan(scanRange{from: ^uint64(0), upTo: ^uint64(0), backwards: true}, func(r Record) (bool, error) {
@@ -129,7 +137,7 @@ func (j *Journal) findEnd(dir string, fs vfs.FS, log *slog.Logger) error {
 	var damaged *Corruption
 	switch {
 	case errors.As(err, &damaged) && !first:
-		log.Error("corrupt data; reading it will fail", "where", damaged.Where, "error", damaged.Err)
+		j.log.Error("corrupt data; reading it will fail", "where", damaged.Where, "error", damaged.Err)
 	case err != nil:
 		return err
 	case first:
@@ -162,15 +170,43 @@ func (j *Journal) Close() error {
 	j.open.Unlock() // readers finish; new ones are refused
 
 	close(j.closing)
-	<-j.stopped
+	select {
+	case <-j.stopped:
+	case <-time.After(j.closeLimit):
+		return errors.New("close the journal: the disk does not take what was written")
+	}
 	j.open.Lock() // the last reader has gone
 	defer j.open.Unlock()
-	var err error
-	if j.failure.load() == nil {
-		err = j.db.Flush() // leaves nothing in the write-ahead log, whose end no checksum guards
-	}
-	return errors.Join(err, j.db.Close(), j.highWater.Close(), j.lock.Close())
+	j.flush()
+	return errors.Join(j.db.Close(), j.highWater.Close(), j.lock.Close())
 }
+
+// closeLimit is how long a close waits for a disk that does not answer.
+const closeLimit = 5 * time.Second
+
+// flush writes memory out, which leaves nothing in the write-ahead log, whose
+// end no checksum guards. It is no loss where the disk does not let it.
+func (j *Journal) flush() {
+	if j.failure.load() != nil {
+		return
+	}
+	flushed, err := j.db.AsyncFlush()
+	if err != nil {
+		j.log.Warn("memory was not written out", "error", err)
+		return
+	}
+	select {
+	case <-flushed:
+	case <-time.After(j.closeLimit):
+		j.log.Warn("memory was not written out", "waited", j.closeLimit)
+	}
+}
+
+// Failed is closed when the journal has stopped taking events; Err tells why.
+func (j *Journal) Failed() <-chan struct{} { return j.failed }
+
+// Err is what made the journal stop, nil while it has not.
+func (j *Journal) Err() error { return j.failure.load() }
 
 // reading keeps the database open until the returned function is called.
 func (j *Journal) reading() (release func(), err error) {

@@ -162,7 +162,7 @@ func (j *Journal) commit(g *group) {
 		_ = g.batch.Close()
 		g.batch = nil
 	} else if err := j.apply(j.db, g.batch); err != nil {
-		j.failure.store(err)
+		j.fail(err)
 		g.fail(j.failure.load())
 		return
 	}
@@ -178,7 +178,7 @@ func (j *Journal) acknowledge() {
 		err := j.failure.load()
 		if g.batch != nil {
 			if syncErr := j.sync(g.batch); syncErr != nil && err == nil {
-				j.failure.store(syncErr)
+				j.fail(syncErr)
 				err = j.failure.load()
 			}
 			_ = g.batch.Close()
@@ -196,6 +196,14 @@ func (j *Journal) acknowledge() {
 		for _, r := range g.requests {
 			close(r.done)
 		}
+	}
+}
+
+// fail stops the journal: after a failed write memory and disk may disagree.
+func (j *Journal) fail(err error) {
+	if j.failure.store(err) {
+		j.log.Error("the journal takes no more events", "error", err)
+		close(j.failed)
 	}
 }
 
@@ -234,6 +242,15 @@ func (j *Journal) decide(g *group, r *request, now Ticks) (Result, error) {
 	case tombstone:
 		return j.entomb(g, r.stream, h, now)
 	case appendEvents:
+	}
+	if IsMeta(r.stream) {
+		described, err := j.headFor(r.stream[len(metaPrefix):], nil)
+		if err != nil {
+			return Result{}, err
+		}
+		if described.tombstoned() {
+			return Result{}, &StreamDeleted{Stream: r.stream}
+		}
 	}
 	return j.extend(g, r, h, now)
 }
