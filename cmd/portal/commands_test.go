@@ -283,6 +283,9 @@ func TestBusinessSwitchesItsPortal(t *testing.T) {
 	owner := p.token(identity.Key{Business: p.business, Role: api.Owner})
 	p.post("/business/close-portal", p.office, "").refused(403, "role_forbidden")
 	p.post("/business/close-portal", owner, "").must(200)
+	dana := p.customer("everything") // staff go on
+	p.post("/requests", dana.token, `{"kind":"lead","subject":"x"}`).refused(403, "portal_closed")
+	p.send(http.MethodGet, "/api/v1/quotes", dana.token, "").refused(403, "portal_closed")
 	p.post("/business/open-portal", owner, "").must(200)
 	p.then("business-"+p.business, "BusinessRegistered", "BusinessPortalOpened", "BusinessPortalClosed", "BusinessPortalOpened")
 }

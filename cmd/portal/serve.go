@@ -60,6 +60,7 @@ to date first.` + variablesHelp() + exitHelp,
 type server struct {
 	*portal
 	logger   *slog.Logger
+	gate     *businesses.Gate
 	runner   *runner.Runner
 	sweeper  *invoices.Sweeper
 	listener net.Listener
@@ -79,7 +80,11 @@ func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server,
 	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	s := &server{portal: p, logger: logger}
+	gate, err := businesses.NewGate(p.tokens, p.room)
+	if err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	s := &server{portal: p, logger: logger, gate: gate}
 	s.runner = runner.New(runner.Config{
 		Pool: p.pool, Client: p.log, Codec: p.codec, Projections: projections(), Logger: logger, Registerer: metrics,
 	})
@@ -147,7 +152,7 @@ func ownNode(ctx context.Context, dir string, logger *slog.Logger) (*node.Node, 
 
 // routes is everything the portal answers.
 func (s *server) routes(metrics *prometheus.Registry) http.Handler {
-	a, router := api.New(api.Config{Version: version(), Tokens: s.tokens, Logger: s.logger, Metrics: metrics})
+	a, router := api.New(api.Config{Version: version(), Tokens: s.gate, Logger: s.logger, Metrics: metrics})
 	s.useCases(a)
 	s.health(router)
 	router.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))

@@ -117,7 +117,7 @@ func TestOperatorsWorkBesideTheServer(t *testing.T) {
 		}
 	}
 	interrupt()
-	go io.Copy(io.Discard, output)
+	go io.Copy(io.Discard, output) //nolint:errcheck // lets go of a late line
 	if status := <-ended; status != exitOK {
 		t.Errorf("exit status %d", status)
 	}
