@@ -1,0 +1,135 @@
+package readapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/jackc/pgx/v5"
+
+	"portal.example/internal/api"
+	"portal.example/internal/database"
+)
+
+// reader is one look into the read models of one business, all of it at one
+// moment. Queries are queued and asked at once.
+type reader struct {
+	tx    pgx.Tx
+	who   api.Principal
+	batch pgx.Batch
+}
+
+// queue asks a query with the next flush; scan gets its rows.
+func (r *reader) queue(scan func(pgx.Rows) error, sql string, args ...any) {
+	r.batch.Queue(sql, args...).Query(scan)
+}
+
+// flush asks what is queued, in one round trip.
+func (r *reader) flush(ctx context.Context) error {
+	if r.batch.Len() == 0 {
+		return nil
+	}
+	err := r.tx.SendBatch(ctx, &r.batch).Close()
+	r.batch = pgx.Batch{}
+	return err
+}
+
+// read answers from the read models named, after they have come to the position
+// that the request waits for. The moment it returns is the one up to which all
+// of them are complete.
+func (d Deps) read(ctx context.Context, w api.Waiting, models []string, fn func(*reader) error) (api.AsOf, error) {
+	who, ok := api.PrincipalFrom(ctx)
+	if !ok {
+		return api.AsOf{}, errors.New("readapi: a route without a principal")
+	}
+	if err := d.wait(ctx, w, models); err != nil {
+		return api.AsOf{}, err
+	}
+	var asOf *time.Time
+	err := database.AsReader(ctx, d.Pool, who.Business, func(tx pgx.Tx) error {
+		r := &reader{tx: tx, who: who}
+		r.queue(one(&asOf), `
+			SELECT CASE WHEN count(*) = cardinality($1::text[]) THEN min(as_of) END
+			FROM freshness WHERE projection = ANY ($1)`, models)
+		if err := fn(r); err != nil {
+			return err
+		}
+		return r.flush(ctx)
+	})
+	if err != nil {
+		return api.AsOf{}, err
+	}
+	if asOf == nil {
+		return api.AsOf{}, problem(http.StatusServiceUnavailable, "not_built", "the read model is being built for the first time")
+	}
+	return api.AsOfTime(*asOf), nil
+}
+
+// patience is how long a request waits for the position that it names.
+const patience = 2 * time.Second
+
+func (d Deps) wait(ctx context.Context, w api.Waiting, models []string) error {
+	position, named, err := w.WaitFor()
+	if err != nil || !named {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for _, model := range models {
+		err := d.Runner.WaitFor(bounded, model, position)
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			return problem(http.StatusServiceUnavailable, "not_yet",
+				"the answer does not contain the Portal-Position yet; ask again, or without it for what there is")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// problem is worth another try a second later.
+func problem(status int, code, detail string) error {
+	return huma.ErrorWithHeaders(
+		&api.Details{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail},
+		http.Header{"Retry-After": {"1"}})
+}
+
+func notFound(what string) error { return huma.Error404NotFound("there is no such " + what) }
+
+// one scans the only row of a query, if there is one, into a variable.
+func one[T any](into *T) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		value, err := pgx.CollectOneRow(rows, pgx.RowTo[T])
+		if err == nil || errors.Is(err, pgx.ErrNoRows) {
+			*into = value
+			return nil
+		}
+		return err
+	}
+}
+
+// record scans the only row of a query, if there is one; else into stays nil.
+func record[R any](into **R) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		row, err := pgx.CollectOneRow(rows, pgx.RowToAddrOfStructByName[R])
+		if err == nil {
+			*into = row
+			return nil
+		}
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		return err
+	}
+}
+
+// records scans all rows of a query.
+func records[R any](into *[]R) func(pgx.Rows) error {
+	return func(rows pgx.Rows) (err error) {
+		*into, err = pgx.CollectRows(rows, pgx.RowToStructByName[R])
+		return err
+	}
+}

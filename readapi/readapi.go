@@ -1,0 +1,77 @@
+// Package readapi answers GET: lists, single records, timelines and dashboards,
+// all from the read models. Only a look at a document touches the log, through
+// a port, because looking is a fact.
+//
+// Row-level security keeps businesses apart. What a customer's contact may see
+// within the business stands in visible.go.
+package readapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"portal.example/internal/api"
+	"portal.example/projections"
+)
+
+// ViewRecorder records that somebody has a document before them.
+type ViewRecorder interface {
+	QuoteViewed(ctx context.Context, who api.Principal, quoteID string) error
+	InvoiceViewed(ctx context.Context, who api.Principal, invoiceID string) error
+}
+
+// Deps are what the read side stands on. All of it is required but Logger.
+type Deps struct {
+	Pool   *pgxpool.Pool
+	Runner projections.Waiter
+	Views  ViewRecorder
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+// Register adds the routes.
+func Register(a huma.API, d Deps) {
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
+	}
+	registerCustomers(a, d)
+	registerQuotes(a, d)
+	registerInvoices(a, d)
+	registerRequests(a, d)
+	registerTimelines(a, d)
+	registerDashboards(a, d)
+}
+
+// staff are the roles that see the whole business.
+var staff = []api.Role{api.Owner, api.Office, api.Technician, api.Analyst, api.Auditor}
+
+// everybody is staff and customers; these see what is theirs.
+var everybody = api.Roles
+
+func get(a huma.API, id, path, summary string, roles []api.Role) huma.Operation {
+	capability, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return huma.Operation{
+		OperationID: id, Method: http.MethodGet, Path: "/api/v1" + path,
+		Summary: summary, Tags: []string{capability}, Middlewares: api.Allow(a, roles...),
+	}
+}
+
+// Money is an amount in the minor units of its currency.
+type Money struct {
+	Amount   int64  `json:"amount" doc:"minor units"`
+	Currency string `json:"currency" doc:"ISO 4217"`
+}
+
+// optionalMoney is nil where the column is null.
+func optionalMoney(amount *int64, currency string) *Money {
+	if amount == nil {
+		return nil
+	}
+	return &Money{*amount, currency}
+}
