@@ -177,9 +177,12 @@ func (f *fine) issue(ctx context.Context, s fineStep) error {
 	if err := f.execute(ctx, commands.NextStep(s.Metadata, "freeze"), freeze); err != nil {
 		return err
 	}
-	issued, err := invoices.Number(ctx, f.room, commands.NextStep(s.Metadata, "number"), f.state, s.at)
-	f.state = issued.State
-	return err
+	step := commands.NextStep(s.Metadata, "number")
+	number, err := f.numbers.number(ctx, step, f.state, s.at)
+	if err != nil {
+		return err
+	}
+	return f.execute(ctx, step, invoice.Issue{Number: number, At: s.at})
 }
 
 func issuable(draft invoice.Draft, freeze invoice.Freeze) error {

@@ -75,6 +75,7 @@ type run struct {
 	room      *commands.Room
 	zone      *time.Location // of the business
 	customers customers
+	numbers   *clerk
 
 	mu       sync.Mutex
 	summary  Summary
@@ -84,6 +85,7 @@ type run struct {
 func (im *Importer) begin(ctx context.Context, format Format) (*run, error) {
 	r := &run{Importer: im, format: format, log: &counter{Log: im.Log}}
 	r.customers.known = map[string]func() error{}
+	r.numbers = newClerk(r)
 	store, err := commands.NewStore(r.log, im.Codec)
 	if err != nil {
 		return nil, err
