@@ -3,7 +3,7 @@ package readapi
 import (
 	"context"
 	"errors"
-	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -44,7 +44,11 @@ func (d Deps) read(ctx context.Context, w api.Waiting, models []string, fn func(
 	if !ok {
 		return api.AsOf{}, errors.New("readapi: a route without a principal")
 	}
-	if err := d.wait(ctx, w, models); err != nil {
+	awaited := models
+	if who.IsCustomer() { // what they may see is in the contacts
+		awaited = append(slices.Clip(models), "customers")
+	}
+	if err := d.wait(ctx, w, awaited); err != nil {
 		return api.AsOf{}, err
 	}
 	var asOf *time.Time
@@ -62,7 +66,7 @@ func (d Deps) read(ctx context.Context, w api.Waiting, models []string, fn func(
 		return api.AsOf{}, err
 	}
 	if asOf == nil {
-		return api.AsOf{}, problem(http.StatusServiceUnavailable, "not_built", "the read model is being built for the first time")
+		return api.AsOf{}, api.Unready("not_built", "the read model is being built for the first time")
 	}
 	return api.AsOfTime(*asOf), nil
 }
@@ -80,7 +84,7 @@ func (d Deps) wait(ctx context.Context, w api.Waiting, models []string) error {
 	for _, model := range models {
 		err := d.Runner.WaitFor(bounded, model, position)
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			return problem(http.StatusServiceUnavailable, "not_yet",
+			return api.Unready("not_yet",
 				"the answer does not contain the Portal-Position yet; ask again, or without it for what there is")
 		}
 		if err != nil {
@@ -88,13 +92,6 @@ func (d Deps) wait(ctx context.Context, w api.Waiting, models []string) error {
 		}
 	}
 	return nil
-}
-
-// problem is worth another try a second later.
-func problem(status int, code, detail string) error {
-	return huma.ErrorWithHeaders(
-		&api.Details{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail},
-		http.Header{"Retry-After": {"1"}})
 }
 
 func notFound(what string) error { return huma.Error404NotFound("there is no such " + what) }

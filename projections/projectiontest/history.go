@@ -3,8 +3,8 @@
 package projectiontest
 
 import (
+	"fmt"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -89,11 +89,11 @@ func (h *History) Add(by eventstore.Actor, stream string, events ...any) {
 			Record: eventstore.Recorded{
 				Stream: stream, Revision: h.revisions[stream],
 				Position: eventstore.Position{Commit: position, Prepare: position},
-				ID:       uuid.NewSHA1(uuid.NameSpaceOID, []byte(strings.Join([]string{h.Business, stream, time.Duration(n).String()}, "/"))),
+				ID:       uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, h.Business, n)),
 				Type:     Name(event), Created: at,
 			},
 			Metadata: eventstore.Metadata{
-				CommandID: uuid.NewSHA1(uuid.NameSpaceURL, []byte(stream)), Business: h.Business, Operation: "test",
+				CommandID: uuid.NewSHA1(uuid.NameSpaceURL, fmt.Append(nil, h.Business, n)), Business: h.Business, Operation: "test",
 				Actor: by, Session: eventstore.Session{ID: "s-" + by.ID, Method: "code", At: domaintest.Noon},
 				Schema: 1, Origin: eventstore.OriginLive, RecordedAt: at,
 			},
