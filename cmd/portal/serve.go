@@ -29,6 +29,7 @@ import (
 	"portal.example/eventstore/node"
 	"portal.example/internal/api"
 	"portal.example/projections/runner"
+	"portal.example/readapi"
 )
 
 // serveCommand is the portal itself.
@@ -60,6 +61,7 @@ to date first.` + variablesHelp() + exitHelp,
 type server struct {
 	*portal
 	logger   *slog.Logger
+	node     *node.Node // nil where the log is elsewhere
 	gate     *businesses.Gate
 	runner   *runner.Runner
 	sweeper  *invoices.Sweeper
@@ -70,9 +72,13 @@ type server struct {
 // startServer opens all that the portal stands on. What it serves is reachable
 // once it runs.
 func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server, error) {
-	client, closeLog, err := logToServe(ctx, cfg, logger)
+	client, n, err := logToServe(ctx, cfg, logger)
 	if err != nil {
 		return nil, err
+	}
+	closeLog := client.Close
+	if n != nil {
+		closeLog = func() error { return errors.Join(client.Close(), n.Close()) }
 	}
 	p, err := newPortal(ctx, cfg, client, closeLog)
 	if err != nil {
@@ -84,9 +90,10 @@ func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server,
 	if err != nil {
 		return nil, errors.Join(err, p.close())
 	}
-	s := &server{portal: p, logger: logger, gate: gate}
+	s := &server{portal: p, logger: logger, node: n, gate: gate}
 	s.runner = runner.New(runner.Config{
 		Pool: p.pool, Client: p.log, Codec: p.codec, Projections: projections(), Logger: logger, Registerer: metrics,
+		Subscribe: s.follow,
 	})
 	s.sweeper = &invoices.Sweeper{Room: p.room, Client: p.log, Logger: logger}
 	s.http = &http.Server{
@@ -105,23 +112,23 @@ func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server,
 	return s, nil
 }
 
-// patience is how long a start waits for a subcommand that has the log open.
-const patience = 10 * time.Second
-
-// logToServe is the log that PORTAL_EVENTSTORE names, or the portal's own, which
-// it owns for as long as it runs.
-func logToServe(ctx context.Context, cfg config, logger *slog.Logger) (*eventstore.Client, func() error, error) {
+// logToServe is the log that PORTAL_EVENTSTORE names, or the portal's own, whose
+// node it then owns for as long as it runs.
+func logToServe(ctx context.Context, cfg config, logger *slog.Logger) (*eventstore.Client, *node.Node, error) {
 	if cfg.eventStore != "" {
 		client, err := eventstore.Connect(eventstore.Config{ConnectionString: cfg.eventStore, Logger: logger})
 		if err != nil {
 			return nil, nil, misusef("PORTAL_EVENTSTORE: %w", err)
 		}
-		return client, client.Close, nil
+		return client, nil, nil
 	}
 	if err := makeDataFolder(cfg.data); err != nil {
 		return nil, nil, err
 	}
-	n, err := ownNode(ctx, cfg.data, logger)
+	n, err := startNode(ctx, node.Config{Dir: cfg.data, Logger: logger})
+	if errors.Is(err, node.ErrLocked) {
+		return nil, nil, fmt.Errorf("PORTAL_DATA: %w; a second instance needs PORTAL_EVENTSTORE", err)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -129,24 +136,29 @@ func logToServe(ctx context.Context, cfg config, logger *slog.Logger) (*eventsto
 	if err != nil {
 		return nil, nil, errors.Join(err, n.Close())
 	}
-	return client, func() error { return errors.Join(client.Close(), n.Close()) }, nil
+	return client, n, nil
 }
 
-func ownNode(ctx context.Context, dir string, logger *slog.Logger) (*node.Node, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	again := time.NewTicker(100 * time.Millisecond)
-	defer again.Stop()
-	for {
-		n, err := node.Start(ctx, node.Config{Dir: dir, Logger: logger})
-		if !errors.Is(err, node.ErrLocked) {
-			return n, err
-		}
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("PORTAL_DATA: %w; a second instance needs PORTAL_EVENTSTORE", err)
-		}
+// follow reads the portal's own log within the process, which spares the
+// projections the network.
+func (s *server) follow(ctx context.Context, options eventstore.SubscribeOptions) runner.Source {
+	if s.node == nil {
+		return s.log.Subscribe(ctx, options)
+	}
+	return s.node.Follow(options)
+}
+
+// watchNode fails when the portal's own node has stopped by itself, as on a full
+// disk: without a log there is nothing to serve for long.
+func (s *server) watchNode(ctx context.Context) error {
+	if s.node == nil {
+		return nil
+	}
+	select {
+	case <-s.node.Done():
+		return fmt.Errorf("the event log stopped: %w", s.node.Err())
+	case <-ctx.Done():
+		return nil
 	}
 }
 
@@ -154,6 +166,9 @@ func ownNode(ctx context.Context, dir string, logger *slog.Logger) (*node.Node, 
 func (s *server) routes(metrics *prometheus.Registry) http.Handler {
 	a, router := api.New(api.Config{Version: version(), Tokens: s.gate, Logger: s.logger, Metrics: metrics})
 	s.useCases(a)
+	readapi.Register(a, readapi.Deps{
+		Pool: s.pool, Runner: s.runner, Views: s.views(), Now: s.room.Now, Logger: s.logger,
+	})
 	s.health(router)
 	router.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	return router
@@ -205,6 +220,7 @@ func (s *server) run(ctx context.Context) error {
 	group, failed := errgroup.WithContext(beside)
 	group.Go(func() error { return s.runner.Run(failed) })
 	group.Go(func() error { return s.sweeper.Run(failed) })
+	group.Go(func() error { return s.watchNode(failed) })
 	group.Go(func() error {
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			return err

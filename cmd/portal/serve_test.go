@@ -126,7 +126,7 @@ func TestOperatorsWorkBesideTheServer(t *testing.T) {
 func TestHealthAndMetrics(t *testing.T) {
 	t.Parallel()
 	p := serveTest(t)
-	for path, want := range map[string]string{"/healthz": "ok", "/readyz": `"database":"ok","log":"ok"`, "/metrics": "portal_http_request_seconds"} {
+	for path, want := range map[string]string{"/healthz": "ok", "/readyz": `"database":"ok","log":"ok"`, "/metrics": "go_goroutines"} {
 		if a := p.send(http.MethodGet, path, "", ""); a.status != http.StatusOK || !strings.Contains(a.text, want) {
 			t.Errorf("%s: %d %s", path, a.status, a.text)
 		}

@@ -72,20 +72,24 @@ func New(cfg Config) (huma.API, chi.Router) {
 		},
 		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
 		DefaultFormat: "application/json",
-		Transformers:  []huma.Transformer{problemHeaders},
+		Transformers:  []huma.Transformer{finish},
 	})
 	a.UseMiddleware(authenticate(a, cfg.Tokens))
 	serveDocument(router, a)
 	return a, router
 }
 
-// problemHeaders completes a problem before it is written, and tells the log of
-// its cause.
-func problemHeaders(ctx huma.Context, _ string, body any) (any, error) {
+// finish completes a problem before it is written, in the caller's language, and
+// tells the log of its cause.
+func finish(ctx huma.Context, _ string, body any) (any, error) {
 	if details, ok := body.(*Details); ok {
 		note(ctx.Context(), details)
 		for name, values := range details.GetHeaders() {
 			ctx.SetHeader(name, values[0])
+		}
+		if prefersJapanese(ctx.Header("Accept-Language")) {
+			ctx.SetHeader("Content-Language", "ja")
+			return details.inJapanese(), nil
 		}
 	}
 	return body, nil

@@ -31,8 +31,10 @@ type Details struct {
 	Details any          `json:"details,omitempty" doc:"What the caller needs to go on"`
 	Errors  []FieldFault `json:"errors,omitempty" doc:"The fields at fault"`
 
-	retryAfter int   // seconds; 0 says nothing
-	cause      error // for the log, never for the caller
+	args       map[string]string // the values in Detail, for its translations
+	retryAfter int               // seconds; 0 says nothing
+	cause      error             // for the log, never for the caller
+	headers    http.Header
 }
 
 // FieldFault is what is wrong with one field.
@@ -40,6 +42,8 @@ type FieldFault struct {
 	Field   string `json:"field" example:"lines[2].quantity"`
 	Code    string `json:"code" example:"required"`
 	Message string `json:"message"`
+
+	args map[string]string // the values in Message
 }
 
 func (d *Details) Error() string { return d.Code + ": " + d.Detail }
@@ -53,16 +57,19 @@ func (d *Details) GetStatus() int { return d.Status }
 // ContentType implements huma.ContentTypeFilter.
 func (d *Details) ContentType(string) string { return "application/problem+json" }
 
-// GetHeaders implements huma.HeadersError.
+// GetHeaders implements huma.HeadersError. It is the same header each time, so
+// that huma.ErrorWithHeaders can add to it.
 func (d *Details) GetHeaders() http.Header {
-	headers := http.Header{}
-	if d.retryAfter > 0 {
-		headers.Set("Retry-After", strconv.Itoa(d.retryAfter))
+	if d.headers == nil {
+		d.headers = http.Header{}
+		if d.retryAfter > 0 {
+			d.headers.Set("Retry-After", strconv.Itoa(d.retryAfter))
+		}
+		if d.Status == http.StatusUnauthorized {
+			d.headers.Set("WWW-Authenticate", `Bearer realm="portal"`)
+		}
 	}
-	if d.Status == http.StatusUnauthorized {
-		headers.Set("WWW-Authenticate", `Bearer realm="portal"`)
-	}
-	return headers
+	return d.headers
 }
 
 // newDetails is a problem without fields.
@@ -131,9 +138,11 @@ func ofRefusal(e *domain.Error) *Details {
 		return unexpected(e)
 	}
 	d := newDetails(status, e.Code, e.Message)
-	d.Details = e.Details
+	d.Details, d.args = e.Details, e.Args
 	for _, problem := range e.Problems() {
-		d.Errors = append(d.Errors, FieldFault{Field: problem.Field, Code: problem.Code, Message: problem.Message})
+		d.Errors = append(d.Errors, FieldFault{
+			Field: problem.Field, Code: problem.Code, Message: problem.Message, args: problem.Args,
+		})
 	}
 	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		d.retryAfter = retrySoon
