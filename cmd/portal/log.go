@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"time"
 
 	"portal.example/eventstore"
 	"portal.example/eventstore/node"
@@ -35,18 +36,55 @@ func openLog(ctx context.Context, dir string, log *slog.Logger) (*eventstore.Cli
 	return client, func() error { return errors.Join(client.Close(), closeNode()) }, nil
 }
 
-// nodeIn finds the node that serves a folder, or becomes it.
+// nodeIn finds the node that serves a folder, or becomes it for as long as the
+// subcommand runs. A node that is about to serve, or to leave, is waited for.
 func nodeIn(ctx context.Context, dir string, log *slog.Logger) (connection string, closeNode func() error, err error) {
-	n, err := node.Start(ctx, node.Config{Dir: dir, Logger: log})
-	if err == nil {
-		return n.ConnectionString(), n.Close, nil
+	err = waitForLock(ctx, func() error {
+		n, err := node.Start(ctx, node.Config{Dir: dir, Logger: log, Unlisted: true})
+		if err == nil {
+			connection, closeNode = n.ConnectionString(), n.Close
+			return nil
+		}
+		if !errors.Is(err, node.ErrLocked) {
+			return err
+		}
+		access, discoverErr := node.Discover(dir)
+		if errors.Is(discoverErr, node.ErrNoNode) {
+			return err
+		}
+		connection, closeNode = access.ConnectionString(), func() error { return nil }
+		return discoverErr
+	})
+	return connection, closeNode, err
+}
+
+// startNode serves a folder, once a subcommand that has it open is done.
+func startNode(ctx context.Context, c node.Config) (n *node.Node, err error) {
+	err = waitForLock(ctx, func() error {
+		n, err = node.Start(ctx, c)
+		return err
+	})
+	return n, err
+}
+
+// patience is how long to wait for a folder that another process has open.
+const patience = 10 * time.Second
+
+// waitForLock tries again while the folder is locked.
+func waitForLock(ctx context.Context, try func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		err := try()
+		if !errors.Is(err, node.ErrLocked) {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return err
+		}
 	}
-	if !errors.Is(err, node.ErrLocked) {
-		return "", nil, err
-	}
-	access, err := node.Discover(dir)
-	if err != nil {
-		return "", nil, err
-	}
-	return access.ConnectionString(), func() error { return nil }, nil
 }

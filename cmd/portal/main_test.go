@@ -24,7 +24,9 @@ func TestMisuseExitsWith2AndNamesIt(t *testing.T) {
 		{[]string{"events", "nonsense"}, `"nonsense"`},
 		{[]string{"events"}, "subcommand"},
 		{[]string{"node"}, "--data"},
-		{[]string{"node", "--data", "x", "--listen", "here"}, `--listen "here"`},
+		{[]string{"node", "--data", "x", "--listen", "here"}, `"here"`},
+		{[]string{"node", "--data", "x", "--listen", "127.0.0.1:99999"}, "99999"},
+		{[]string{"node", "--data", "x", "--listen", "0.0.0.0:0", "--insecure"}, "loopback"},
 		{[]string{"node", "--port", "1"}, "--port"},
 		{[]string{"node", "--data", "x", "extra"}, `"extra"`},
 	} {

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 
 	"github.com/spf13/cobra"
 
@@ -29,11 +29,11 @@ off and serves loopback addresses only.` + exitHelp,
 			if dir == "" {
 				return misusef("--data: missing")
 			}
-			if _, _, err := net.SplitHostPort(listen); err != nil {
-				return misusef("--listen %q: %w", listen, err)
-			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-			n, err := node.Start(cmd.Context(), node.Config{Dir: dir, Listen: listen, Insecure: insecure, Logger: log})
+			n, err := startNode(cmd.Context(), node.Config{Dir: dir, Listen: listen, Insecure: insecure, Logger: log})
+			if errors.Is(err, node.ErrListen) {
+				return misusef("--listen: %w", err)
+			}
 			if err != nil {
 				return err
 			}

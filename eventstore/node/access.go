@@ -7,10 +7,9 @@ import (
 	"encoding/base64"
 	"strings"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
 )
 
 // The node knows two accounts. The application's reads everything and writes
@@ -50,15 +49,16 @@ type adminKey struct{}
 
 func isAdmin(ctx context.Context) bool { return ctx.Value(adminKey{}) != nil }
 
-func (g *guard) admit(ctx context.Context, method string) (context.Context, error) {
+// admit decides on the headers of a call, before anything else of it is read: a
+// stranger's message must not take memory.
+func (g *guard) admit(ctx context.Context, call *tap.Info) (context.Context, error) {
 	if g.open {
 		return context.WithValue(ctx, adminKey{}, true), nil
 	}
-	if anonymous(method) {
+	if anonymous(call.FullMethodName) {
 		return ctx, nil
 	}
-	md, _ := metadata.FromIncomingContext(ctx)
-	for _, value := range md.Get("authorization") {
+	for _, value := range call.Header.Get("authorization") {
 		scheme, credentials, _ := strings.Cut(value, " ")
 		if !strings.EqualFold(scheme, "basic") {
 			continue
@@ -73,27 +73,3 @@ func (g *guard) admit(ctx context.Context, method string) (context.Context, erro
 	}
 	return nil, status.Error(codes.Unauthenticated, "the node's credentials are missing or wrong")
 }
-
-func (g *guard) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	ctx, err := g.admit(ctx, info.FullMethod)
-	if err != nil {
-		return nil, err
-	}
-	return next(ctx, req)
-}
-
-func (g *guard) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	ctx, err := g.admit(stream.Context(), info.FullMethod)
-	if err != nil {
-		return err
-	}
-	return next(srv, &admitted{ServerStream: stream, ctx: ctx})
-}
-
-// admitted is a stream whose context knows the account.
-type admitted struct {
-	grpc.ServerStream
-	ctx context.Context //nolint:containedctx // what grpc asks of a wrapped stream
-}
-
-func (a *admitted) Context() context.Context { return a.ctx }

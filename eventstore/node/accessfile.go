@@ -111,14 +111,29 @@ func loadSecrets(dir string) (secrets, error) {
 // readPrivate reads a file that holds a secret, and refuses one that others
 // could have read or written.
 func readPrivate(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
+	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("%s: mode %04o lets others in, it must be 0600", path, mode)
+	if err := private(path); err != nil {
+		return nil, err
 	}
 	return os.ReadFile(path)
+}
+
+// private refuses a file or folder that others than its owner may use. One that
+// is not there yet will be made right.
+func private(path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Errorf("%s: mode %04o lets others in, it must be %04o", path, mode, mode&0o700)
+	}
+	return nil
 }
 
 // writePrivate replaces a file whole, so that a reader sees the old or the new.

@@ -22,7 +22,7 @@ const maxAppendBytes = 1 << 20
 
 // maxAppendEvents bounds what an append of tiny events takes in memory, where
 // each carries its stream's name.
-const maxAppendEvents = 20_000
+const maxAppendEvents = 10_000
 
 // Append takes one stream of messages: the options, then the events.
 //

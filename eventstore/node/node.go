@@ -20,6 +20,7 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
+	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
@@ -36,6 +37,9 @@ type Config struct {
 	Listen string
 	// Insecure serves plain text without credentials, on loopback only.
 	Insecure bool
+	// Unlisted keeps node.json unwritten, for a node that is gone before others
+	// could make use of it.
+	Unlisted bool
 	// AppendTimeout bounds how long a client may take to send one append, 10 s
 	// by default.
 	AppendTimeout time.Duration
@@ -44,6 +48,9 @@ type Config struct {
 
 // ErrLocked says that another process serves the data folder.
 var ErrLocked = journal.ErrLocked
+
+// ErrListen says that a node cannot listen where it is told to.
+var ErrListen = errors.New("listen address")
 
 // Node is a running node.
 type Node struct {
@@ -61,14 +68,22 @@ type Node struct {
 // Start opens the log and serves it. It returns once clients can connect.
 func Start(ctx context.Context, c Config) (*Node, error) {
 	c = c.withDefaults()
-	host, _, err := net.SplitHostPort(c.Listen)
+	host, port, err := net.SplitHostPort(c.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("listen address %q: %w", c.Listen, err)
+		return nil, fmt.Errorf("%w %q: %w", ErrListen, c.Listen, err)
 	}
 	if c.Insecure && !loopback(host) {
-		return nil, fmt.Errorf("listen address %q: an insecure node serves loopback addresses only", c.Listen)
+		return nil, fmt.Errorf("%w %q: an insecure node serves loopback addresses only", ErrListen, c.Listen)
 	}
-	j, err := journal.Open(filepath.Join(c.Dir, "log"), journal.Options{Logger: c.Logger})
+	var resolver net.Resolver
+	if _, err := resolver.LookupPort(ctx, "tcp", port); err != nil {
+		return nil, fmt.Errorf("%w %q: %w", ErrListen, c.Listen, err)
+	}
+	folder := filepath.Join(c.Dir, "log")
+	if err := private(folder); err != nil {
+		return nil, err
+	}
+	j, err := journal.Open(folder, journal.Options{Logger: c.Logger})
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +123,11 @@ func serve(ctx context.Context, c Config, host string, j *journal.Journal) (*Nod
 		return nil, err
 	}
 	access.Address = reachable(listener.Addr())
-	if err := access.write(c.Dir); err != nil {
+	publish := access.write
+	if c.Unlisted {
+		publish = withdraw // what a node that was killed has left
+	}
+	if err := publish(c.Dir); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	alive, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -126,7 +145,7 @@ func serve(ctx context.Context, c Config, host string, j *journal.Journal) (*Nod
 	gossip.RegisterGossipServer(n.server, gossipService{instance: uuid.New(), now: ticks})
 	go func() {
 		defer close(n.done)
-		if err := n.server.Serve(listener); !errors.Is(err, grpc.ErrServerStopped) {
+		if err := n.server.Serve(netutil.LimitListener(listener, maxConnections)); !errors.Is(err, grpc.ErrServerStopped) {
 			n.serveErr = err // nil too, where it was stopped after it had begun
 		}
 	}()
@@ -180,6 +199,9 @@ func reachable(a net.Addr) string {
 	if ok && tcp.IP.IsUnspecified() {
 		return fmt.Sprintf("127.0.0.1:%d", tcp.Port)
 	}
+	if ok && tcp.IP.Equal(net.IPv6loopback) { // connection strings have no form for it
+		return fmt.Sprintf("localhost:%d", tcp.Port)
+	}
 	return a.String()
 }
 
@@ -187,16 +209,19 @@ const (
 	// maxMessageBytes leaves room around the largest append for names and
 	// framing: the limit itself is checked where it can be told properly.
 	maxMessageBytes = 4 << 20
-	// maxCalls bounds the calls under way on one connection.
-	maxCalls    = 20_000
-	writeBuffer = 128 << 10
+	// maxCalls bounds the calls under way on one connection, and
+	// maxConnections the connections.
+	maxCalls         = 20_000
+	maxConnections   = 1024
+	handshakeTimeout = 10 * time.Second
+	writeBuffer      = 128 << 10
 )
 
 func newServer(g *guard, options []grpc.ServerOption) *grpc.Server {
 	return grpc.NewServer(append(options,
 		grpc.ForceServerCodecV2(newCodec()),
-		grpc.UnaryInterceptor(g.unary),
-		grpc.StreamInterceptor(g.stream),
+		grpc.InTapHandle(g.admit),
+		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.MaxRecvMsgSize(maxMessageBytes),
 		grpc.MaxConcurrentStreams(maxCalls),
 		grpc.WriteBufferSize(writeBuffer),

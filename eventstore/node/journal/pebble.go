@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -65,13 +64,15 @@ func lockFolder(dir string, fs vfs.FS) (*pebble.Lock, error) {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
 	lock, err := pebble.LockDirectory(dir, fs)
-	if errors.Is(err, os.ErrPermission) && !errors.Is(err, syscall.EACCES) || errors.Is(err, os.ErrNotExist) {
+	var opening *os.PathError
+	switch {
+	case err == nil:
+		return lock, nil
+	case errors.As(err, &opening): // not even the lock's file can be had
 		return nil, fmt.Errorf("lock the data folder: %w", err)
-	}
-	if err != nil {
+	default:
 		return nil, fmt.Errorf("%s: %w", dir, ErrLocked)
 	}
-	return lock, nil
 }
 
 // pebbleLogger passes on what storage says. Its chatter about compactions is

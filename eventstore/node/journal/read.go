@@ -84,7 +84,7 @@ func (j *Journal) page(ctx context.Context, r scanRange, limit Limit) (Page, err
 	}
 	defer release()
 	page := Page{End: true}
-	var a arena
+	a := arena{step: limit.Bytes}
 	err = j.scan(r, func(record Record) (bool, error) {
 		if limit.reached(len(page.Records), a.used) {
 			page.End = false
@@ -160,6 +160,7 @@ func positionName(position uint64) string { return fmt.Sprintf("position %d", po
 type arena struct {
 	chunk []byte
 	used  int
+	step  int // the size of an allocation, at most arenaChunk
 }
 
 const arenaChunk = 64 << 10
@@ -168,7 +169,7 @@ const arenaChunk = 64 << 10
 func (a *arena) keep(r *Record) {
 	size := len(r.Stream) + len(r.Type) + len(r.Metadata) + len(r.Data)
 	if cap(a.chunk)-len(a.chunk) < size {
-		a.chunk = make([]byte, 0, max(arenaChunk, size))
+		a.chunk = make([]byte, 0, max(min(a.step, arenaChunk), size))
 	}
 	a.used += size
 	for _, field := range []*[]byte{&r.Stream, &r.Type, &r.Metadata, &r.Data} {

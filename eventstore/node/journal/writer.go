@@ -55,7 +55,7 @@ const (
 func (j *Journal) Append(ctx context.Context, stream string, expected Expected, events []Event) (Result, error) {
 	size := 0
 	for i := range events {
-		size += len(events[i].Data) + len(events[i].Metadata) + len(events[i].Type) + lengthsAt
+		size += len(events[i].Data) + len(events[i].Metadata) + len(events[i].Type) + len(stream) + lengthsAt
 	}
 	return j.submit(ctx, &request{kind: appendEvents, stream: stream, expected: expected, events: events, size: size})
 }
