@@ -31,7 +31,7 @@ func fuzzService(f *testing.F) *streamsService {
 			f.Fatal(err)
 		}
 	}
-	return &streamsService{journal: j, appendTimeout: time.Second, alive: context.Background()}
+	return newStreamsService(context.Background(), j, time.Second)
 }
 
 // sink is a call whose answers go nowhere; it ends itself after some, so that a

@@ -140,7 +140,7 @@ func serve(ctx context.Context, c Config, host string, j *journal.Journal) (*Nod
 		log:     c.Logger,
 		done:    make(chan struct{}),
 	}
-	streams.RegisterStreamsServer(n.server, &streamsService{journal: j, appendTimeout: c.AppendTimeout, alive: alive})
+	streams.RegisterStreamsServer(n.server, newStreamsService(alive, j, c.AppendTimeout))
 	serverfeatures.RegisterServerFeaturesServer(n.server, featuresService{})
 	gossip.RegisterGossipServer(n.server, gossipService{instance: uuid.New(), now: ticks})
 	go func() {

@@ -109,31 +109,31 @@ func (r *reader) readAll(o *streams.ReadReq_Options_AllOptions) error {
 	default:
 		return invalid("read of $all: neither a position, nor the start, nor the end")
 	}
-	for r.left > 0 && (r.backwards || from <= head) {
-		limit := r.limit()
-		if r.filter.active {
-			limit.Records = math.MaxUint64 // how many must be looked at is not known
-		}
-		page, err := read(r.ctx, from, limit)
+	for end := false; r.left > 0 && !end && (r.backwards || from <= head); {
+		err := r.page(func(limit journal.Limit) (journal.Page, error) {
+			if r.filter.active {
+				limit.Records = math.MaxUint64 // how many must be looked at is not known
+			}
+			return read(r.ctx, from, limit)
+		}, func(page journal.Page) error {
+			end, from = page.End, page.Next
+			for i := range page.Records {
+				record := &page.Records[i]
+				if r.left == 0 || record.Position > head && !r.backwards {
+					return nil
+				}
+				if !r.filter.admits(record) {
+					continue
+				}
+				if err := r.send(record); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 		if err != nil {
 			return err
 		}
-		for i := range page.Records {
-			record := &page.Records[i]
-			if r.left == 0 || record.Position > head && !r.backwards {
-				return nil
-			}
-			if !r.filter.admits(record) {
-				continue
-			}
-			if err := r.send(record); err != nil {
-				return err
-			}
-		}
-		if page.End {
-			return nil
-		}
-		from = page.Next
 	}
 	return nil
 }
@@ -169,16 +169,15 @@ func (r *reader) readStream(name string, o *streams.ReadReq_Options_StreamOption
 		}
 	}
 	for end := false; r.left > 0 && !end; {
-		page, err := read(r.ctx, stream, from, r.limit())
+		err := r.page(func(limit journal.Limit) (journal.Page, error) {
+			return read(r.ctx, stream, from, limit)
+		}, func(page journal.Page) error {
+			end, from = page.End, page.Next
+			return r.sendAll(page)
+		})
 		if err != nil {
 			return err
 		}
-		for i := range page.Records {
-			if err := r.send(&page.Records[i]); err != nil {
-				return err
-			}
-		}
-		end, from = page.End, page.Next
 	}
 	if !telling {
 		return nil
@@ -199,17 +198,49 @@ func (r *reader) tellFirst(s journal.Stream, from uint64) error {
 	return r.stream.SendMsg(&streams.ReadResp{Content: &streams.ReadResp_FirstStreamPosition{FirstStreamPosition: first}})
 }
 
-// All pages of all readers together stay within this memory, however many
-// clients read at once and however slowly they take what they asked for.
+// Each reader holds one page while it sends it, as slowly as its client takes
+// it. The more readers there are, the smaller their pages; where large events
+// make pages larger than that, readers wait for one another.
 const (
-	readMemory   = 64 << 20
+	sharedPages  = 32 << 20 // of which each reader takes its share
+	pageMemory   = 160 << 20
 	maxPageBytes = 512 << 10
 	minPageBytes = 4 << 10
 )
 
 func (r *reader) limit() journal.Limit {
-	share := readMemory / int(max(r.service.readers.Load(), 1))
+	share := sharedPages / int(max(r.service.readers.Load(), 1))
 	return journal.Limit{Records: r.left, Bytes: min(max(share, minPageBytes), maxPageBytes)}
+}
+
+// page reads a page and has it used, within the memory that there is for pages.
+// A page whose events turn out larger than allowed for is read once more when
+// there is room for it.
+func (r *reader) page(read func(journal.Limit) (journal.Page, error), use func(journal.Page) error) error {
+	limit := r.limit()
+	for room := limit.Bytes; ; {
+		if err := r.service.memory.Acquire(r.ctx, int64(room)); err != nil {
+			return err
+		}
+		page, err := read(limit)
+		if err == nil && page.Bytes <= max(room, 2*limit.Bytes) {
+			err = use(page)
+		}
+		r.service.memory.Release(int64(room))
+		if err != nil || page.Bytes <= max(room, 2*limit.Bytes) {
+			return err
+		}
+		room = min(page.Bytes, pageMemory)
+	}
+}
+
+func (r *reader) sendAll(page journal.Page) error {
+	for i := range page.Records {
+		if err := r.send(&page.Records[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // send sends one event, with the event that it links to where the client wants

@@ -9,6 +9,7 @@ import (
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"golang.org/x/sync/semaphore"
 
 	"portal.example/eventstore/node/journal"
 )
@@ -21,6 +22,13 @@ type streamsService struct {
 	appendTimeout time.Duration
 	alive         context.Context //nolint:containedctx // ends when the node stops, which subscriptions watch
 	readers       atomic.Int64
+	memory        *semaphore.Weighted // see pageMemory
+}
+
+func newStreamsService(alive context.Context, j *journal.Journal, appendTimeout time.Duration) *streamsService {
+	return &streamsService{
+		journal: j, appendTimeout: appendTimeout, alive: alive, memory: semaphore.NewWeighted(pageMemory),
+	}
 }
 
 // maxNameBytes bounds the names of streams and event types.

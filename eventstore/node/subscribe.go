@@ -60,14 +60,15 @@ func (r *reader) subscribeToStream(name string, o *streams.ReadReq_Options_Strea
 	if !missing {
 		seen = stream.Last
 	}
-	for page := (journal.Page{Next: from}); !missing && from != math.MaxUint64 && !page.End; {
-		if page, err = r.service.journal.StreamForwards(r.ctx, stream, page.Next, r.limit()); err != nil {
+	for end, next := missing || from == math.MaxUint64, from; !end; {
+		err := r.page(func(limit journal.Limit) (journal.Page, error) {
+			return r.service.journal.StreamForwards(r.ctx, stream, next, limit)
+		}, func(page journal.Page) error {
+			end, next = page.End, page.Next
+			return r.sendAll(page)
+		})
+		if err != nil {
 			return err
-		}
-		for i := range page.Records {
-			if err := r.send(&page.Records[i]); err != nil {
-				return err
-			}
 		}
 	}
 	return r.follow(head, func(record *journal.Record) (bool, error) {
@@ -94,71 +95,82 @@ func (r *reader) follow(after uint64, admits func(*journal.Record) (bool, error)
 	ctx, cancel := context.WithCancel(r.ctx)
 	defer cancel()
 	defer context.AfterFunc(r.service.alive, cancel)()
+	r.ctx = ctx
 
-	live, considered := false, uint64(0)
-	told := after // what the last checkpoint said
-	checkpoint := func(position uint64) error {
-		if position <= told {
-			return nil
-		}
-		told = position
-		return r.stream.SendMsg(&streams.ReadResp{Content: &streams.ReadResp_Checkpoint_{
-			Checkpoint: &streams.ReadResp_Checkpoint{CommitPosition: position, PreparePosition: position},
-		}})
-	}
+	f := &follower{reader: r, admits: admits, after: after, told: after}
 	for {
-		page, err := r.service.journal.Forwards(ctx, after+1, r.limit())
-		if err != nil {
-			return r.leave(err)
+		err := r.page(func(limit journal.Limit) (journal.Page, error) {
+			return r.service.journal.Forwards(ctx, f.after+1, limit)
+		}, f.deliver)
+		if err == nil && f.live {
+			err = r.service.journal.Wait(ctx, f.after)
 		}
-		if live && r.service.journal.Head()-after > fellBehindAfter {
-			live = false
-			if err := r.stream.SendMsg(&streams.ReadResp{Content: &streams.ReadResp_FellBehind_{FellBehind: &streams.ReadResp_FellBehind{}}}); err != nil {
-				return err
-			}
-		}
-		for i := range page.Records {
-			record := &page.Records[i]
-			admitted, err := admits(record)
-			if err != nil {
-				return err
-			}
-			if admitted {
-				if err := r.send(record); err != nil {
-					return err
-				}
-			}
-			after = record.Position
-			if considered++; r.filter.active && considered%r.filter.every == 0 {
-				if err := checkpoint(after); err != nil {
-					return err
-				}
-			}
-		}
-		if !page.End {
-			continue
-		}
-		if !live {
-			live = true
-			if r.filter.active { // what it saw last may lie far back
-				if err := checkpoint(after); err != nil {
-					return err
-				}
-			}
-			if err := r.stream.SendMsg(&streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: &streams.ReadResp_CaughtUp{}}}); err != nil {
-				return err
-			}
-		}
-		if err := r.service.journal.Wait(ctx, after); err != nil {
-			return r.leave(err)
+		switch {
+		case err != nil && r.service.alive.Err() != nil:
+			return errStopping
+		case err != nil:
+			return err
 		}
 	}
 }
 
-// leave tells a stopping node from a client that went.
-func (r *reader) leave(err error) error {
-	if r.service.alive.Err() != nil {
-		return errStopping
+// follower is a subscription's place in the log.
+type follower struct {
+	*reader
+	admits     func(*journal.Record) (bool, error)
+	after      uint64 // everything up to here has been considered
+	told       uint64 // what the last checkpoint said
+	considered uint64 // events, since the beginning
+	live       bool   // the client has been told that it has caught up
+}
+
+func (f *follower) deliver(page journal.Page) error {
+	if f.live && f.service.journal.Head()-f.after > fellBehindAfter {
+		f.live = false
+		if err := f.stream.SendMsg(&streams.ReadResp{Content: &streams.ReadResp_FellBehind_{FellBehind: &streams.ReadResp_FellBehind{}}}); err != nil {
+			return err
+		}
 	}
-	return err
+	for i := range page.Records {
+		if err := f.consider(&page.Records[i]); err != nil {
+			return err
+		}
+	}
+	if !page.End || f.live {
+		return nil
+	}
+	f.live = true
+	if err := f.checkpoint(); err != nil {
+		return err
+	}
+	return f.stream.SendMsg(&streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: &streams.ReadResp_CaughtUp{}}})
+}
+
+func (f *follower) consider(record *journal.Record) error {
+	admitted, err := f.admits(record)
+	if err != nil {
+		return err
+	}
+	if admitted {
+		if err := f.send(record); err != nil {
+			return err
+		}
+	}
+	f.after = record.Position
+	if f.considered++; f.filter.active && f.considered%f.filter.every == 0 {
+		return f.checkpoint()
+	}
+	return nil
+}
+
+// checkpoint tells a filtered subscriber how far it has come, since what it saw
+// last may lie far back.
+func (f *follower) checkpoint() error {
+	if !f.filter.active || f.after <= f.told {
+		return nil
+	}
+	f.told = f.after
+	return f.stream.SendMsg(&streams.ReadResp{Content: &streams.ReadResp_Checkpoint_{
+		Checkpoint: &streams.ReadResp_Checkpoint{CommitPosition: f.after, PreparePosition: f.after},
+	}})
 }

@@ -86,12 +86,7 @@ func Open(dir string, o Options) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := openPebble(dir, o, lock)
-	if err != nil {
-		return nil, errors.Join(err, lock.Close())
-	}
 	j := &Journal{
-		db:       db,
 		lock:     lock,
 		now:      o.Now,
 		newID:    o.NewID,
@@ -108,8 +103,11 @@ func Open(dir string, o Options) (*Journal, error) {
 
 		closeLimit: closeLimit,
 	}
+	if j.db, err = openPebble(dir, o, lock, j.background); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
 	if err := j.findEnd(dir, o.FS); err != nil {
-		return nil, errors.Join(err, db.Close(), lock.Close())
+		return nil, errors.Join(err, j.db.Close(), lock.Close())
 	}
 	go j.write()
 	go j.acknowledge()

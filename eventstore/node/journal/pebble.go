@@ -17,7 +17,7 @@ const (
 	memTableBytes   = 32 << 20
 )
 
-func openPebble(dir string, o Options, lock *pebble.Lock) (*pebble.DB, error) {
+func openPebble(dir string, o Options, lock *pebble.Lock, background func(error)) (*pebble.DB, error) {
 	cache := pebble.NewCache(blockCacheBytes)
 	defer cache.Unref()
 	options := &pebble.Options{
@@ -38,7 +38,7 @@ func openPebble(dir string, o Options, lock *pebble.Lock) (*pebble.DB, error) {
 			DataCorruption: func(i pebble.DataCorruptionInfo) {
 				o.Logger.Error("corrupt data", "file", i.Path, "error", i.Details)
 			},
-			BackgroundError: func(err error) { o.Logger.Error("storage", "error", err) },
+			BackgroundError: background,
 		},
 	}
 	options.CompactionConcurrencyRange = func() (int, int) { return 1, 1 }

@@ -27,6 +27,8 @@ func (l Limit) reached(records, bytes int) bool {
 // are the reader's to keep.
 type Page struct {
 	Records []Record
+	// Bytes is what the records take, about.
+	Bytes int
 	// Next is where the following page starts: a position for the log, a
 	// revision for a stream. It has no meaning where End is set.
 	Next uint64
@@ -69,6 +71,7 @@ func pageOfTail(recent []tailRecord, from, upTo uint64, limit Limit) (Page, erro
 			return Page{}, &Corruption{Where: positionName(r.position), Err: err}
 		}
 		page.Records = append(page.Records, record)
+		page.Bytes += len(r.value)
 	}
 	if n := len(page.Records); n > 0 {
 		page.Next = page.Records[n-1].Position + 1
@@ -100,6 +103,7 @@ func (j *Journal) page(ctx context.Context, r scanRange, limit Limit) (Page, err
 	if err != nil {
 		return Page{}, err
 	}
+	page.Bytes = a.used
 	return page, nil
 }
 

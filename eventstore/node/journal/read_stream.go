@@ -116,6 +116,7 @@ func (j *Journal) streamPage(ctx context.Context, s Stream, low, high uint64, ba
 			return Page{}, fmt.Errorf("release position %d: %w", position, err)
 		}
 	}
+	page.Bytes = a.used
 	return page, nil
 }
 

@@ -207,6 +207,15 @@ func (j *Journal) fail(err error) {
 	}
 }
 
+// background hears of what storage could not do on its own account. Damage is
+// told to whoever reads it; anything else, such as a full disk, would be tried
+// again at once and for ever.
+func (j *Journal) background(err error) {
+	if !pebble.IsCorruptionError(err) {
+		j.fail(fmt.Errorf("storage: %w", err))
+	}
+}
+
 func (g *group) fail(err error) {
 	for _, r := range g.requests {
 		r.result, r.err = Result{}, err
