@@ -64,7 +64,7 @@ func parse(args []string) (config, error) {
 	flags.BoolVar(&c.short, "short", false, "one quick run of everything, to see that it works")
 	flags.StringVar(&c.only, "only", "", "measure only the rows whose name, group or opponent contains `NAME`")
 	flags.IntVar(&c.Runs, "runs", 3, "alternating runs; the median counts")
-	flags.DurationVar(&c.Window, "window", 5*time.Second, "how long each append is measured")
+	flags.DurationVar(&c.Window, "window", 4*time.Second, "how long each append is measured")
 	flags.DurationVar(&c.Warmup, "warmup", 2*time.Second, "how long each runs before that")
 	flags.IntVar(&c.Read, "read", 200_000, "events in the log that is read")
 	flags.IntVar(&c.Events, "events", 1_000_000, "events in the grown log (10000000 takes some minutes to fill)")

@@ -88,8 +88,9 @@ the nodes it measures in TMPDIR, which must be on a disk, and removes them. Let 
   (389 of JSON data, 111 of metadata); ten events to a stream, each appended by itself at the exact
   revision, then a new stream; all streams in one category. Every append is acknowledged after fsync,
   except by the in-memory server.
-- **node** is the embedded node in a process of its own, TLS and credentials on, driven through
-  EventStoreDB's own Go client on one connection.
+- **node** is the embedded node in the process of the load, as in `+"`portal serve`"+`, TLS and credentials on,
+  driven through EventStoreDB's own Go client on one connection, Go's settings as they come. "In a
+  process of its own" is `+"`portal node`"+`; "by the portal's client" adds the wrapper that outlives restarts.
 - **Postgres, one-row insert** is pgbench with the simple protocol, one row an event into a table with a
   unique (stream, revision) and an identity column as the order over all streams; default settings
   with fsync on, over the Unix socket without TLS, which is its fastest way in. "Without a global
@@ -99,10 +100,11 @@ the nodes it measures in TMPDIR, which must be on a disk, and removes them. Let 
 - **message-db** is write_message of @eventide/message-db 1.3.1 called by pgbench on that Postgres. It locks
   the category of a stream until the transaction ends, so with all streams in one category its
   writers queue; the row with a category for each client shows it without that.
-- **The in-memory server** is a gRPC server that keeps events as messages and stores nothing; the
-  one "of encoded events" keeps the bytes of the answer and is as good as the limit of the client.
-- **Growth**: the log is filled in streams of 20, the node killed and opened again, then loaded
-  with half of the appends going to old streams picked at random. Memory is the peak of the node's
+- **The in-memory server** is a gRPC server, in the process of the load too, that keeps events as messages
+  and stores nothing. The one "of encoded events" keeps the bytes of the answer, which makes it the
+  limit of the client. The node can be faster than the former: it writes the answer's bytes itself.
+- **Growth**: the node runs in a process of its own. Its log is filled in streams of 20, the node killed and
+  opened again, then loaded with half of the appends going to old streams picked at random. Memory is the peak of the node's
   process (VmHWM), filling excluded. The log it is held against has 10,000 events.
 - Figures that are no ratios (opening, memory) have budgets too, but say as much about the machine
   as about the program: past one the verdict is "over", and the run does not fail.
