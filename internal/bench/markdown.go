@@ -77,7 +77,7 @@ var notes = strings.TrimSpace(`
     go run ./internal/bench --events 10000000   # growth to ten million events
     go run ./internal/bench --json run.json --markdown docs/benchmarks.md
 
-It needs Go, PostgreSQL's server and pgbench (Debian: `+"`postgresql`, `postgresql-contrib`"+`), and Node.js
+It needs Go, PostgreSQL's server and pgbench (Debian: `+"`postgresql`"+` has both), and Node.js
 with npm for Emmett and message-db. A row whose opponent is not installed is "not measured", which
 is neither a pass nor a failure. Nothing has to be running: the program starts a private Postgres and
 the nodes it measures in TMPDIR, which must be on a disk, and removes them. Let the machine be idle.
