@@ -4,7 +4,7 @@ import "strings"
 
 // japanese are the problems' sentences by code. {name} stands for the value of
 // that name in the problem's arguments.
-var japanese = map[string]string{
+var japanese = map[string]string{ //nolint:gosec // sentences about tokens, no tokens
 	// of requests, whatever they ask
 	"contended":              "同じ記録を変更している人が多すぎます。もう一度お試しください。",
 	"database_unavailable":   "データベースに接続できません。",
