@@ -22,13 +22,13 @@ func (q *query) and(condition string, args ...any) {
 		}
 	}
 	var text strings.Builder
-	for i, part := range strings.Split(condition, "?") {
-		if i > 0 {
-			q.args = append(q.args, args[i-1])
-			text.WriteString("$" + strconv.Itoa(len(q.args)))
-		}
-		text.WriteString(part)
+	for _, arg := range args {
+		before, after, _ := strings.Cut(condition, "?")
+		q.args = append(q.args, arg)
+		text.WriteString(before + "$" + strconv.Itoa(len(q.args)))
+		condition = after
 	}
+	text.WriteString(condition)
 	q.where = append(q.where, "("+text.String()+")")
 }
 

@@ -329,10 +329,14 @@ func (w *world) timelines() {
 		{"owner", viewed, "fr", "(Quote Q-1042 was viewed by Dana Reyes in the portal on March 14, 2026 at 3:42 PM CDT)"},
 		{"owner", viewed + "&lang=ja", "en", "(2026年3月14日15時42分（CDT）、Dana Reyes様がポータルで見積書Q-1042を閲覧しました)"},
 		{"other", "/timeline?type=CustomerAdded", "", "(2026年3月14日21時00分（JST）、スタッフがSato様を顧客として登録しました)"},
-		{"owner", "/requests/" + projectiontest.RequestID + "/timeline?type=RequestTriaged", "",
-			"(Request R-1: “Call back” by Sam (North) on March 14, 2026 at 7:00 AM CDT)"},
-		{"owner", "/timeline?type=InvoicePaymentReceived&record=" + projectiontest.PaidID, "",
-			"(A payment of €120.00 was received for invoice 1, €20.00 of it more than was owed, on March 14, 2026 at 7:00 AM CDT)"},
+		{
+			"owner", "/requests/" + projectiontest.RequestID + "/timeline?type=RequestTriaged", "",
+			"(Request R-1: “Call back” by Sam (North) on March 14, 2026 at 7:00 AM CDT)",
+		},
+		{
+			"owner", "/timeline?type=InvoicePaymentReceived&record=" + projectiontest.PaidID, "",
+			"(A payment of €120.00 was received for invoice 1, €20.00 of it more than was owed, on March 14, 2026 at 7:00 AM CDT)",
+		},
 	}
 	for _, test := range tests {
 		var headers []string
@@ -384,8 +388,10 @@ func (w *world) dashboards() {
 		"/dashboards/requests": {
 			"waiting": 1.0, "oldest_since": "2026-03-14T12:00:00Z", "accepted": 0.0, "overdue": 0.0,
 			"by_wait": []any{
-				map[string]any{"from_days": 0.0, "requests": 1.0}, map[string]any{"from_days": 1.0, "requests": 0.0},
-				map[string]any{"from_days": 3.0, "requests": 0.0}, map[string]any{"from_days": 7.0, "requests": 0.0},
+				map[string]any{"from_days": 0.0, "requests": 1.0},
+				map[string]any{"from_days": 1.0, "requests": 0.0},
+				map[string]any{"from_days": 3.0, "requests": 0.0},
+				map[string]any{"from_days": 7.0, "requests": 0.0},
 				map[string]any{"from_days": 30.0, "requests": 0.0},
 			},
 		},

@@ -151,12 +151,12 @@ func (d Deps) timelineOf(ctx context.Context, of timelineOf, in *recordTimelineI
 	return d.tell(ctx, in.Waiting, []string{"timeline", of.model}, ask)
 }
 
-// of adds the filters. The redundant condition on the actor lets the partial
-// index be used.
+// of adds the filters. What the portal did by itself has no actor's id, which the
+// index of actors is told by the second condition on them.
 func (q *query) of(f Filters) {
 	q.equal("e.type", f.Type)
 	if f.Actor != "" {
-		q.and("e.actor_id = ? AND e.actor_id <> ''", f.Actor)
+		q.and("e.actor_id = ? AND e.actor_kind <> 'system'", f.Actor)
 	}
 	if !f.From.IsZero() {
 		q.and("e.occurred_at >= ?", f.From)

@@ -20,8 +20,12 @@ import (
 )
 
 var all = []runner.Projection{
-	businesses.Projection{}, customers.Projection{}, invoices.Projection{}, quotes.Projection{},
-	requests.Projection{}, timeline.Projection{},
+	businesses.Projection{},
+	customers.Projection{},
+	invoices.Projection{},
+	quotes.Projection{},
+	requests.Projection{},
+	timeline.Projection{},
 }
 
 // However the log is cut into batches, the tables are the same, row by row; and

@@ -15,7 +15,7 @@ import (
 // A template has arguments in braces; what stands in brackets is left out where
 // one of its arguments is missing.
 var english = language{
-	sentences: map[string]string{
+	sentences: map[string]string{ //nolint:gosec // G101 takes sentences for secrets
 		"AccountCredited": "{amount} became credit of {customer}, {source}, {when}",
 
 		"BusinessRegistered":   "{name} began to use the portal {when}",

@@ -13,7 +13,7 @@ import (
 )
 
 var japanese = language{
-	sentences: map[string]string{
+	sentences: map[string]string{ //nolint:gosec // G101 takes sentences for secrets
 		"AccountCredited": "{when}、{source}{amount}が{customer}のクレジット残高になりました",
 
 		"BusinessRegistered":   "{when}、{name}がポータルの利用を開始しました",

@@ -22,6 +22,9 @@ CREATE TABLE timeline (
     _position    bigint NOT NULL,
     PRIMARY KEY (business_id, occurred_at, _position, _revision)
 );
-CREATE INDEX timeline_of_customer ON timeline (customer_id, occurred_at, _position, _revision) WHERE customer_id <> '';
-CREATE INDEX timeline_of_record ON timeline (record_id, occurred_at, _position, _revision);
-CREATE INDEX timeline_of_actor ON timeline (actor_id, occurred_at, _position, _revision) WHERE actor_id <> '';
+
+-- A record has few events, so that they are found by it and then sorted. What
+-- the portal did by itself, such as imports, is not looked for by actor.
+CREATE INDEX timeline_of_record ON timeline (record_id);
+CREATE INDEX timeline_of_customer ON timeline (customer_id, occurred_at) WHERE customer_id <> '';
+CREATE INDEX timeline_of_actor ON timeline (actor_id, occurred_at) WHERE actor_kind <> 'system';

@@ -181,15 +181,21 @@ func TestSentenceCases(t *testing.T) {
 			"Quote Q-1042 was viewed by Dana Reyes in the portal on March 14, 2026 at 5:42 PM UTC-03:00",
 		},
 		"somebody erased": {
-			"en", chicago(t), Names{Contacts: map[string]string{"c": ""}, Records: dana.Records}, viewed,
+			"en", chicago(t),
+			Names{Contacts: map[string]string{"c": ""}, Records: dana.Records},
+			viewed,
 			"Quote Q-1042 was viewed by [erased] in the portal on March 14, 2026 at 3:42 PM CDT",
 		},
 		"a name like a template": {
-			"en", chicago(t), Names{Contacts: map[string]string{"c": "{record} [x]"}, Records: dana.Records}, viewed,
+			"en", chicago(t),
+			Names{Contacts: map[string]string{"c": "{record} [x]"}, Records: dana.Records},
+			viewed,
 			"Quote Q-1042 was viewed by {record} [x] in the portal on March 14, 2026 at 3:42 PM CDT",
 		},
 		"a step of a history, by the staff and team it names": {
-			"en", rome, Names{Records: map[string]string{"q": "case-10011"}}, with(func(e *Entry) {
+			"en", rome,
+			Names{Records: map[string]string{"q": "case-10011"}},
+			with(func(e *Entry) {
 				e.Type, e.ActorKind, e.Origin = "RequestTriaged", "system", "import"
 				e.OccurredAt = time.Date(2011, 10, 12, 6, 26, 25, 0, time.UTC)
 				e.Args = Args{Step: "T02 Check confirmation of receipt", Handler: "Resource10", Team: "Group 4"}
@@ -197,14 +203,18 @@ func TestSentenceCases(t *testing.T) {
 			"Request case-10011: “T02 Check confirmation of receipt” by Resource10 (Group 4) on October 12, 2011 at 8:26 AM CEST",
 		},
 		"a day of a history": {
-			"en", rome, Names{Records: map[string]string{"q": "12"}}, with(func(e *Entry) {
+			"en", rome,
+			Names{Records: map[string]string{"q": "12"}},
+			with(func(e *Entry) {
 				e.Type, e.ActorKind, e.Origin = "InvoiceVoided", "system", "import"
 				e.OccurredAt = time.Date(2006, 7, 23, 22, 0, 0, 0, time.UTC)
 			}),
 			"Invoice 12 was made void on July 24, 2006",
 		},
 		"midnight now": {
-			"en", rome, Names{Records: map[string]string{"q": "12"}}, with(func(e *Entry) {
+			"en", rome,
+			Names{Records: map[string]string{"q": "12"}},
+			with(func(e *Entry) {
 				e.Type, e.ActorKind = "InvoiceVoided", "system"
 				e.OccurredAt = time.Date(2006, 7, 23, 22, 0, 0, 0, time.UTC)
 			}),
