@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // errSilent: the log did not answer within Config.Timeout, or what the context left of it.
@@ -72,7 +74,8 @@ func attempt[T any](ctx context.Context, c *Client, do request[T]) (T, error) {
 	if got.err == nil {
 		return got.value, nil
 	}
-	late := tryCtx.Err() == context.DeadlineExceeded
+	// The server knows the deadline, too, and may be the first to say so.
+	late := errors.Is(tryCtx.Err(), context.DeadlineExceeded) || status.Code(got.err) == codes.DeadlineExceeded
 	// A caller in a hurry proves nothing, but after a long silence the next try
 	// had better take another connection.
 	if connectionLost(got.err) || late && time.Since(start) > c.timeout/2 {

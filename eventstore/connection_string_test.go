@@ -86,3 +86,20 @@ func TestConnectRefusesWithoutThePassword(t *testing.T) {
 		})
 	}
 }
+
+func FuzzConnectKeepsThePassword(f *testing.F) {
+	for _, seed := range []string{"", "%", "/", "?tls=", "@one,two", "#", ":1", "\x7f", "&a=b"} {
+		f.Add(seed, "localhost:2113?tls=false")
+	}
+	f.Fuzz(func(t *testing.T, tail, rest string) {
+		if strings.Contains(strings.ToLower(rest), "file") {
+			t.Skip("it would read files")
+		}
+		client, err := eventstore.Connect(eventstore.Config{ConnectionString: "esdb://app:s3cr3t" + tail + "@" + rest})
+		if err == nil {
+			_ = client.Close()
+		} else if strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("the password is in %q", err)
+		}
+	})
+}

@@ -83,7 +83,7 @@ func TestErrorsSayWhatWhereAndWhy(t *testing.T) {
 	}
 
 	unreachable := connect(t, "esdb://127.0.0.1:1?tls=false")
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if _, err := unreachable.Head(ctx); !errors.Is(err, eventstore.ErrUnavailable) ||
 		!strings.Contains(err.Error(), "connection refused") {

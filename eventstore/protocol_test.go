@@ -2,9 +2,10 @@ package eventstore_test
 
 import (
 	"errors"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
@@ -96,20 +97,32 @@ func TestAnswersThatBreakTheProtocolAreErrors(t *testing.T) {
 	})
 	t.Run("gossip of an address that is none", func(t *testing.T) {
 		t.Parallel()
-		server := &fake{gossip: func() *gossip.ClusterInfo {
-			return &gossip.ClusterInfo{Members: []*gossip.MemberInfo{{
-				State: gossip.MemberInfo_Leader, IsAlive: true,
-				HttpEndPoint: &gossip.EndPoint{Address: "%zz", Port: 2113},
-			}}}
-		}}
-		client := connectWith(t, eventstore.Config{
-			ConnectionString: "esdb+discover://" + server.serve(t) + "?tls=false", Timeout: 50 * time.Millisecond,
-		})
-		if _, err := client.Head(t.Context()); !errors.Is(err, eventstore.ErrUnavailable) ||
-			!strings.Contains(err.Error(), "member address") {
-			t.Errorf("got %v", err)
+		cable := layCable(t)
+		var asked atomic.Int32
+		server := &fake{
+			gossip: func() *gossip.ClusterInfo {
+				if asked.Add(1) == 1 {
+					return memberAt("%zz:2113")
+				}
+				return memberAt(cable.addr())
+			},
+			read: func(_ *streams.ReadReq_Options, call streams.Streams_ReadServer) error { return sendEvents(call, 1, 1) },
+		}
+		cable.plug(server.serve(t))
+		client := connect(t, "esdb+discover://"+cable.addr()+"?tls=false")
+		if _, err := client.Head(patience(t)); err != nil {
+			t.Errorf("after better gossip: %v", err)
 		}
 	})
+}
+
+func memberAt(address string) *gossip.ClusterInfo {
+	host, port, _ := strings.Cut(address, ":")
+	number, _ := strconv.ParseUint(port, 10, 16)
+	return &gossip.ClusterInfo{Members: []*gossip.MemberInfo{{
+		State: gossip.MemberInfo_Leader, IsAlive: true,
+		HttpEndPoint: &gossip.EndPoint{Address: host, Port: uint32(number)},
+	}}}
 }
 
 // failure is what the subscription ends with.

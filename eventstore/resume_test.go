@@ -47,7 +47,7 @@ func TestReadResumesBehindWhatItHasSeen(t *testing.T) {
 // of its user or of its length, and still outlives a lost connection.
 func TestReadMayTakeItsTime(t *testing.T) {
 	t.Parallel()
-	const timeout = 100 * time.Millisecond
+	const timeout = 500 * time.Millisecond
 	lose := make(chan struct{})
 	server := &fake{read: func(o *streams.ReadReq_Options, call streams.Streams_ReadServer) error {
 		from := o.GetStream().GetRevision()
