@@ -114,6 +114,9 @@ func (c *Codec) register(t EventType) error {
 	if other, taken := c.byType[t.goType]; taken {
 		return fmt.Errorf("%s is already stored as %q", t.goType, other.name)
 	}
+	if field := interfaceIn(t.goType, "", nil); field != "" {
+		return fmt.Errorf("field %s is an interface, in which a personal field could be stored in the clear", field)
+	}
 	plan, err := newPlan(t.goType, "")
 	if err != nil {
 		return err

@@ -199,6 +199,28 @@ func hasPersonal(t reflect.Type, seen []reflect.Type) bool {
 	}
 }
 
+// interfaceIn names a field in whose value anything could stand, personal fields
+// among it, and is empty where there is none.
+func interfaceIn(t reflect.Type, path string, seen []reflect.Type) string {
+	if slices.Contains(seen, t) {
+		return ""
+	}
+	seen = append(seen, t)
+	switch t.Kind() {
+	case reflect.Interface:
+		return path
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		return interfaceIn(t.Elem(), path, seen)
+	case reflect.Struct:
+		for f := range t.Fields() {
+			if found := interfaceIn(f.Type, join(path, f.Name), seen); found != "" {
+				return found
+			}
+		}
+	}
+	return ""
+}
+
 func join(path, name string) string {
 	if path == "" {
 		return name

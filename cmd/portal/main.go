@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"portal.example/internal/memory"
 )
 
 // Exit statuses, which every subcommand's help repeats.
@@ -24,6 +26,7 @@ const (
 const exitHelp = "\n\nExit status: 0 done, 1 failed, 2 wrong usage or configuration."
 
 func main() {
+	memory.Tune()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second interrupt ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))

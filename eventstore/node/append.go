@@ -25,20 +25,11 @@ const maxAppendBytes = 1 << 20
 const maxAppendEvents = 10_000
 
 // Append takes one stream of messages: the options, then the events.
-//
-// The messages are received beside a timer, because a client that opens an
-// append and goes silent must not hold anything for longer than the timeout.
 func (s *streamsService) Append(stream streams.Streams_AppendServer) error {
 	ctx := stream.Context()
-	received := make(chan *proposal, 1)
-	go func() { received <- receive(stream) }()
-	silence := time.NewTimer(s.appendTimeout)
-	defer silence.Stop()
-	var p *proposal
-	select {
-	case p = <-received:
-	case <-silence.C:
-		return status.Errorf(codes.DeadlineExceeded, "the append was not complete within %v", s.appendTimeout)
+	p, err := s.receive(stream)
+	if err != nil {
+		return err
 	}
 	if p.err != nil {
 		trail(ctx, p.trailers...)
@@ -68,9 +59,28 @@ type proposal struct {
 	trailers []string // that tell clients which error it is
 }
 
-// receive reads a client's messages to their end, also after a mistake: a
+// receive takes a client's messages, for a bounded time: one that opens an append
+// and goes silent must not hold anything for longer. The call's own deadline
+// bounds it where it comes soon enough, which spares a goroutine.
+func (s *streamsService) receive(stream streams.Streams_AppendServer) (*proposal, error) {
+	if deadline, ok := stream.Context().Deadline(); ok && time.Until(deadline) <= s.appendTimeout {
+		return receiveAll(stream), nil
+	}
+	received := make(chan *proposal, 1)
+	go func() { received <- receiveAll(stream) }()
+	silence := time.NewTimer(s.appendTimeout)
+	defer silence.Stop()
+	select {
+	case p := <-received:
+		return p, nil
+	case <-silence.C:
+		return nil, status.Errorf(codes.DeadlineExceeded, "the append was not complete within %v", s.appendTimeout)
+	}
+}
+
+// receiveAll reads a client's messages to their end, also after a mistake: a
 // client that is still sending would not see the answer.
-func receive(stream streams.Streams_AppendServer) *proposal {
+func receiveAll(stream streams.Streams_AppendServer) *proposal {
 	p := &proposal{}
 	for first := true; ; first = false {
 		req, err := stream.Recv()

@@ -113,12 +113,12 @@ func makeAuthority(dir string, now time.Time) (*x509.Certificate, *ecdsa.Private
 	if err != nil {
 		return nil, nil, err
 	}
-	// The key comes last: where it is there, the certificate is too.
-	err = errors.Join(
-		writePrivate(caPath(dir), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
-		writePrivate(filepath.Join(dir, "ca-key.pem"), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER})),
-	)
-	if err != nil {
+	// The key comes last: where it is there, its certificate is too.
+	if err := writePrivate(caPath(dir), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})); err != nil {
+		return nil, nil, err
+	}
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER})
+	if err := writePrivate(filepath.Join(dir, "ca-key.pem"), keyPEM); err != nil {
 		return nil, nil, err
 	}
 	certificate, err := x509.ParseCertificate(der)

@@ -55,6 +55,7 @@ var ErrListen = errors.New("listen address")
 // Node is a running node.
 type Node struct {
 	dir     string
+	listed  bool // node.json is this node's
 	access  Access
 	journal *journal.Journal
 	server  *grpc.Server
@@ -133,6 +134,7 @@ func serve(ctx context.Context, c Config, host string, j *journal.Journal) (*Nod
 	alive, stop := context.WithCancel(context.WithoutCancel(ctx))
 	n := &Node{
 		dir:     c.Dir,
+		listed:  !c.Unlisted,
 		access:  access,
 		journal: j,
 		server:  newServer(newGuard(access), options),
@@ -215,6 +217,9 @@ const (
 	maxConnections   = 1024
 	handshakeTimeout = 10 * time.Second
 	writeBuffer      = 128 << 10
+	// streamWorkers are goroutines whose stacks have grown already; calls beyond
+	// them get goroutines of their own.
+	streamWorkers = 64
 )
 
 func newServer(g *guard, options []grpc.ServerOption) *grpc.Server {
@@ -225,6 +230,7 @@ func newServer(g *guard, options []grpc.ServerOption) *grpc.Server {
 		grpc.MaxRecvMsgSize(maxMessageBytes),
 		grpc.MaxConcurrentStreams(maxCalls),
 		grpc.WriteBufferSize(writeBuffer),
+		grpc.NumStreamWorkers(streamWorkers),
 		// EventStoreDB's clients ping every 10 s, busy or not.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}),
@@ -255,9 +261,18 @@ func (n *Node) Close() error {
 	n.server.GracefulStop()
 	late.Stop()
 	<-n.done
-	err := errors.Join(n.serveErr, n.journal.Close(), withdraw(n.dir))
+	err := errors.Join(n.serveErr, n.unlist(), n.journal.Close())
 	n.log.Info("event log is closed", "address", n.access.Address)
 	return err
+}
+
+// unlist takes node.json away while the folder is still this node's.
+func (n *Node) unlist() error {
+	if !n.listed {
+		return nil
+	}
+	n.listed = false
+	return withdraw(n.dir)
 }
 
 // Done is closed when the node has stopped serving, whether asked to or not.

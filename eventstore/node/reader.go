@@ -1,8 +1,10 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"math"
 
 	"portal.example/eventstore"
 	"portal.example/eventstore/node/journal"
@@ -24,7 +26,7 @@ type Reader struct {
 // meaning here: nothing is read ahead, and each batch that found nothing ends
 // with a checkpoint.
 func (n *Node) Follow(options eventstore.SubscribeOptions) *Reader {
-	r := &Reader{node: n, after: options.From.Commit}
+	r := &Reader{node: n, after: min(options.From.Commit, math.MaxUint64-1)} // so that there is a next one
 	r.admits, r.err = options.Filter.Matcher()
 	return r
 }
@@ -49,28 +51,53 @@ func (r *Reader) NextBatch(ctx context.Context, limit int) ([]eventstore.Notice,
 	}
 }
 
-// read returns what the log has by now.
+// maxBatchBytes bounds a batch of large events.
+const maxBatchBytes = 32 << 20
+
+// read returns what the log has by now. What it has come by when something goes
+// wrong is returned first; the error shows at the next call.
 func (r *Reader) read(ctx context.Context, limit int) ([]eventstore.Notice, error) {
 	var notices []eventstore.Notice
-	for len(notices) < limit {
-		page, err := r.node.journal.Forwards(ctx, r.after+1, journal.Limit{Records: uint64(limit - len(notices)), Bytes: maxPageBytes})
+	for size := 0; len(notices) < max(limit, 1) && size < maxBatchBytes; {
+		page, err := r.node.journal.Forwards(ctx, r.after+1, journal.Limit{
+			Records: uint64(max(limit, 1) - len(notices)), Bytes: maxPageBytes,
+		})
+		if err != nil && len(notices) > 0 {
+			return notices, nil
+		}
 		if err != nil {
 			return nil, err
 		}
-		for i := range page.Records {
-			record := &page.Records[i]
-			r.after = record.Position
-			if r.admits(record.Stream, record.Type) {
-				notices = append(notices, eventstore.Notice{
-					Kind: eventstore.EventAppeared, Event: recorded(record), Position: at(record.Position),
-				})
-			}
-		}
+		notices = append(notices, r.choose(page)...)
+		size += page.Bytes
 		if page.End {
 			return r.atEnd(notices, len(page.Records) > 0), nil
 		}
 	}
 	return notices, nil
+}
+
+// choose returns the events of a page that pass the filter. A page's bytes stay
+// in memory as long as one of its events does, so that few events out of many
+// are copied.
+func (r *Reader) choose(page journal.Page) []eventstore.Notice {
+	var chosen []eventstore.Notice
+	for i := range page.Records {
+		record := &page.Records[i]
+		r.after = record.Position
+		if r.admits(record.Stream, record.Type) {
+			chosen = append(chosen, eventstore.Notice{
+				Kind: eventstore.EventAppeared, Event: recorded(record), Position: at(record.Position),
+			})
+		}
+	}
+	if len(chosen) < len(page.Records)/2 {
+		for i := range chosen {
+			e := &chosen[i].Event
+			e.Data, e.Metadata = bytes.Clone(e.Data), bytes.Clone(e.Metadata)
+		}
+	}
+	return chosen
 }
 
 // atEnd adds what is to be said at the end of the log: how far the reader has

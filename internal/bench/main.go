@@ -16,10 +16,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"portal.example/internal/memory"
 	"time"
 )
 
 func main() {
+	memory.Tune() // as the portal does
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	var err error
 	if len(os.Args) == 4 && os.Args[1] == serveCommand {

@@ -12,9 +12,12 @@ import (
 // rewrapAtOnce is how many rows one transaction of Rewrap changes.
 const rewrapAtOnce = 500
 
-// Rewrap wraps every key under the current master key, after which the older
-// ones can be taken off the list. It may run beside everything else, be
-// interrupted and run again. It returns how many keys it wrapped anew.
+// Rewrap wraps every key under the current master key, after which no key needs
+// the older ones. Keep the oldest at the end of the list all the same: requests
+// are recognised by a secret derived from it (Master.Derive), and without it a
+// repeat of an earlier request is refused as another one. It may run beside
+// everything else, be interrupted and run again. It returns how many keys it
+// wrapped anew.
 func (s *Store) Rewrap(ctx context.Context) (int, error) {
 	total := 0
 	for after := (eventstore.Subject{}); ; {
