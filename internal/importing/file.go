@@ -67,6 +67,16 @@ func Read(r io.Reader, format Format) (File, error) {
 	return File{Format: format, Cases: byCase(rows), Rows: len(rows)}, nil
 }
 
+// NewFile is a file whose rows come from a program. They have all the columns of
+// the format.
+func NewFile(format Format, records [][]string) File {
+	rows := make([]Row, len(records))
+	for i, fields := range records {
+		rows[i] = newRow(i+2, fields, format.Columns) // line 1 would be the header
+	}
+	return File{Format: format, Cases: byCase(rows), Rows: len(rows)}
+}
+
 // unpacked is the text, whether or not it is gzipped, without a byte order mark.
 func unpacked(r io.Reader) (io.Reader, error) {
 	packed := bufio.NewReader(r)

@@ -15,8 +15,9 @@ import (
 // row "Confirmation of receipt" files it, through the channel that the file
 // names; every other row is a step of its triage, by whom and in which team.
 //
-// The file says when a case ended and not how, so the requests stay undecided:
-// enddate becomes no event.
+// The real file says when a case ended and not how, so its requests stay
+// undecided: enddate becomes no event. A file that knows how says so in rows of
+// their own, Accepted and Declined.
 var Requests = Format{
 	Name: "requests",
 	Columns: []string{
@@ -27,6 +28,12 @@ var Requests = Format{
 	},
 	begin: beginRequest,
 }
+
+// The activities that decide a request.
+const (
+	Accepted = "Accepted"
+	Declined = "Declined"
+)
 
 const (
 	receipt = "Confirmation of receipt"
@@ -74,9 +81,22 @@ func (a *application) take(ctx context.Context, row Row) error {
 	if handler.Team == noGroup {
 		handler.Team = ""
 	}
-	if row.field("activity") != receipt {
-		return a.execute(ctx, m, request.Triage{Step: row.field("activity"), Handler: handler, At: at})
+	switch activity := row.field("activity"); activity {
+	case receipt:
+		return a.file(ctx, m, row, handler, deadline)
+	case Accepted:
+		return a.execute(ctx, m, request.Accept{Next: request.NextQuote, At: at})
+	case Declined:
+		return a.execute(ctx, m, request.Decline{Reason: "Not stated", At: at})
+	default:
+		return a.execute(ctx, m, request.Triage{Step: activity, Handler: handler, At: at})
 	}
+}
+
+func (a *application) file(
+	ctx context.Context, m eventstore.Metadata, row Row, handler request.Handler, deadline time.Time,
+) error {
+	at := m.OccurredAt
 	file := request.File{
 		By:        domain.Actor{Kind: domain.System},
 		RequestID: a.id, BusinessID: a.Business, CustomerID: CustomerID(a.Business, a.subject.Customer.Key),
