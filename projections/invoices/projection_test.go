@@ -1,11 +1,8 @@
 package invoices_test
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"portal.example/domain"
 	"portal.example/domain/domaintest"
@@ -97,24 +94,10 @@ func TestInvoices(t *testing.T) {
 	conn := projectiontest.Connect(t, invoices.Projection{})
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			history := projectiontest.History{Business: domaintest.ID(3)}
-			history.Add(projectiontest.Sam, invoice.Stream(domaintest.ID(1)), test.given...)
-			rows := projectiontest.After(t.Context(), t, conn, invoices.Projection{}, history.Events)["invoices"]
-			if len(rows) != 1 {
-				t.Fatalf("rows are %v", rows)
-			}
-			var row map[string]any
-			if err := json.Unmarshal([]byte(rows[0]), &row); err != nil {
-				t.Fatal(err)
-			}
+			h := &projectiontest.History{Business: domaintest.ID(3)}
+			h.Add(projectiontest.Sam, invoice.Stream(domaintest.ID(1)), test.given...)
 			test.want["_position"] = float64(1000 * len(test.given))
-			got := make(map[string]any)
-			for column := range test.want {
-				got[column] = row[column]
-			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
+			projectiontest.Expect(t, conn, invoices.Projection{}, h, "invoices", "invoice_id", domaintest.ID(1), test.want)
 		})
 	}
 }
