@@ -108,10 +108,11 @@ func (p *portal) importer(business string) *importing.Importer {
 // nothing to a file.
 func progressBar(w io.Writer, rows int) *progressbar.ProgressBar {
 	f, is := w.(*os.File)
+	if !is || !term.IsTerminal(int(f.Fd())) {
+		return progressbar.DefaultSilent(int64(rows))
+	}
 	return progressbar.NewOptions(rows,
-		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetVisibility(is && term.IsTerminal(int(f.Fd()))),
-		progressbar.OptionSetDescription("importing"),
+		progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("importing"),
 		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("rows"),
 		progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionOnCompletion(func() { fmt.Fprintln(w) }),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -29,28 +30,7 @@ type money struct {
 	Billed, Paid, Credit, Outstanding int64
 }
 
-// rawMoney works out the history's money in SQL over the rows as they are in
-// the file, without any of the project's code.
-//
-// The fine itself only rises, so that it is the greatest amount so far. Paying
-// more than is billed at that moment makes credit, once: what is paid later
-// finds the balance at zero, which the running maximum says.
-const rawMoney = `
-WITH rows AS (
-	SELECT case_id, seq, paid_cents,
-		max(amount_cents) OVER so_far + coalesce(sum(expense_cents) OVER so_far, 0) AS billed,
-		coalesce(sum(paid_cents) OVER so_far, 0) AS paid
-	FROM raw WINDOW so_far AS (PARTITION BY case_id ORDER BY seq)
-), cases AS (
-	SELECT DISTINCT ON (case_id) case_id, billed, paid,
-		coalesce(max(greatest(paid - billed, 0)) FILTER (WHERE paid_cents > 0) OVER (PARTITION BY case_id), 0) AS credit
-	FROM rows ORDER BY case_id, seq DESC
-)
-SELECT count(*), count(*) FILTER (WHERE billed - paid + credit = 0),
-	count(*) FILTER (WHERE paid > 0 AND billed - paid + credit > 0),
-	sum(billed)::bigint, sum(paid)::bigint, sum(credit)::bigint, sum(billed - paid + credit)::bigint
-FROM cases`
-
+// moneyInSQL loads the file into a table as it is, and adds up.
 func moneyInSQL(t *testing.T, path string) (m money, zeroPayments int) {
 	t.Helper()
 	ctx := t.Context()
@@ -66,7 +46,11 @@ func moneyInSQL(t *testing.T, path string) (m money, zeroPayments int) {
 	if _, err := conn.PgConn().CopyFrom(ctx, unzipped(t, path), `COPY raw FROM STDIN (FORMAT csv, HEADER)`); err != nil {
 		t.Fatal(err)
 	}
-	err = conn.QueryRow(ctx, rawMoney).Scan(
+	query, err := os.ReadFile(filepath.Join("testdata", "money.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = conn.QueryRow(ctx, string(query)).Scan(
 		&m.Invoices, &m.PaidInFull, &m.PartPaid, &m.Billed, &m.Paid, &m.Credit, &m.Outstanding)
 	if err != nil {
 		t.Fatal(err)
