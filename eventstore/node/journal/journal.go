@@ -120,13 +120,18 @@ func Open(dir string, o Options) (*Journal, error) {
 func (j *Journal) findEnd(dir string, fs vfs.FS) error {
 	const remembered = 4096
 	count, first := 0, true
+	streams := map[string]uint64{} // ids, of which there are fewer than events
 	err := j.scan(scanRange{from: ^uint64(0), upTo: ^uint64(0), backwards: true}, func(r Record) (bool, error) {
 		if first {
 			j.next, first = r.Position+1, false
 		}
-		id, err := j.streamID(string(r.Stream))
-		if err != nil {
-			return false, err
+		id, known := streams[string(r.Stream)]
+		if !known {
+			var err error
+			if id, err = j.streamID(string(r.Stream)); err != nil {
+				return false, err
+			}
+			streams[string(r.Stream)] = id
 		}
 		j.ids.Add(r.ID, recentEvent{stream: id, written: written{revision: r.Revision, position: r.Position}})
 		count++
