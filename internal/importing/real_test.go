@@ -38,7 +38,7 @@ func moneyInSQL(t *testing.T, path string) (m money, zeroPayments int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // a test's
+	defer conn.Close(context.WithoutCancel(ctx))
 	if _, err := conn.Exec(ctx, `CREATE TABLE raw (case_id text, seq int, activity text, date date,
 		amount_cents bigint, expense_cents bigint, paid_cents bigint)`); err != nil {
 		t.Fatal(err)
