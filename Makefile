@@ -24,11 +24,20 @@ npm-modules := $(npm-locks:package-lock.json=node_modules/.package-lock.json)
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: build
 build: ## compile bin/portal
 	CGO_ENABLED=0 go build -trimpath -o bin/portal ./cmd/portal
+
+.PHONY: run
+run: machine build ## serve a demo business with two years of history; Ctrl-C stops all that it started
+	@exec bin/portal demo
+
+.PHONY: clean-data
+clean-data: ## delete .data, the demo's log, database and keys; asks first
+	@read -r -p "Delete everything in $(CURDIR)/.data? [y/N] " answer; \
+	if [[ "$$answer" == [yY] ]]; then rm -rf .data; else echo "Nothing was deleted."; fi
 
 .PHONY: test
 test: setup ## run all tests with the race detector, on a private Postgres of their own

@@ -166,7 +166,7 @@ func (d Deps) getInvoice(ctx context.Context, in *ByID) (*versioned[InvoiceRecor
 		err = notFound("invoice")
 	}
 	if err == nil {
-		err = d.viewed(ctx, in.ID, d.Views.InvoiceViewed)
+		err = d.viewed(ctx, in.ID, found.Version, d.Views.InvoiceViewed)
 	}
 	if err != nil {
 		return nil, err

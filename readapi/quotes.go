@@ -175,12 +175,12 @@ func (d Deps) getQuote(ctx context.Context, in *ByID) (*versioned[QuoteRecord], 
 	if err == nil && found == nil {
 		err = notFound("quote")
 	}
-	if err == nil {
-		err = d.viewed(ctx, in.ID, d.Views.QuoteViewed)
-	}
 	if err != nil {
 		return nil, err
 	}
 	body := found.record(who, d.Now())
+	if err := d.viewed(ctx, in.ID, body.Version, d.Views.QuoteViewed); err != nil {
+		return nil, err
+	}
 	return &versioned[QuoteRecord]{asOf, api.ETag(body.Version), body}, nil
 }

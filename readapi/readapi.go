@@ -20,10 +20,12 @@ import (
 	"portal.example/projections"
 )
 
-// ViewRecorder records that somebody has a document before them.
+// ViewRecorder records that somebody has a version of a document before them, and
+// fails where it is no longer the present one: a read model that lags behind must
+// not put into the log what nobody saw.
 type ViewRecorder interface {
-	QuoteViewed(ctx context.Context, who api.Principal, quoteID string) error
-	InvoiceViewed(ctx context.Context, who api.Principal, invoiceID string) error
+	QuoteViewed(ctx context.Context, who api.Principal, quoteID string, version int) error
+	InvoiceViewed(ctx context.Context, who api.Principal, invoiceID string, version int) error
 }
 
 // Deps are what the read side stands on. All of it is required but Logger.

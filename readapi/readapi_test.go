@@ -72,11 +72,11 @@ func (v *views) note(who api.Principal, what string) error {
 	return v.err
 }
 
-func (v *views) QuoteViewed(_ context.Context, who api.Principal, id string) error {
+func (v *views) QuoteViewed(_ context.Context, who api.Principal, id string, _ int) error {
 	return v.note(who, "quote "+id)
 }
 
-func (v *views) InvoiceViewed(_ context.Context, who api.Principal, id string) error {
+func (v *views) InvoiceViewed(_ context.Context, who api.Principal, id string, _ int) error {
 	return v.note(who, "invoice "+id)
 }
 

@@ -179,16 +179,18 @@ func TestViewingIsAFact(t *testing.T) {
 			t.Errorf("said %q, want %q", got, want)
 		}
 	}
-	quoteView := func(who api.Principal) error { return views.QuoteViewed(t.Context(), who, q) }
-	invoiceView := func(who api.Principal) error { return views.InvoiceViewed(t.Context(), who, i) }
+	quoteView := func(who api.Principal) error { return views.QuoteViewed(t.Context(), who, q, 1) }
+	invoiceView := func(who api.Principal) error { return views.InvoiceViewed(t.Context(), who, i, 2) }
 	for range 2 { // the same view within ten minutes
 		see(dana.token, quoteView, "")
 		see(dana.token, invoiceView, "")
 		see(p.office, quoteView, "")
 	}
+	see(dana.token, func(who api.Principal) error { return views.QuoteViewed(t.Context(), who, q, 2) },
+		"not_yet: the document has just changed; ask again") // a read model that is not at the log's version
 	see(eve.token, quoteView, "there is no such quote")
 	see(eve.token, invoiceView, "there is no such invoice")
-	see(dana.token, func(who api.Principal) error { return views.InvoiceViewed(t.Context(), who, draft) }, "there is no such invoice")
+	see(dana.token, func(who api.Principal) error { return views.InvoiceViewed(t.Context(), who, draft, 1) }, "there is no such invoice")
 	p.then("quote-"+q, "QuoteDrafted", "QuoteSent", "QuoteViewed", "QuoteViewedByStaff")
 	p.then("invoice-"+i, "InvoiceDrafted", "InvoiceFrozen", "InvoiceIssued", "InvoiceViewed")
 }

@@ -89,7 +89,7 @@ func readHistory(path string, format importing.Format) (importing.File, error) {
 	if err != nil {
 		return importing.File{}, misusef("import: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	file, err := importing.Read(f, format)
 	if err != nil {
 		return importing.File{}, fmt.Errorf("%s is not a %s file, and nothing of it was imported: %w", path, format.Name, err)

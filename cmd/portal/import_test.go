@@ -171,7 +171,7 @@ func killImport(t *testing.T, dir string, args []string, events uint64) {
 	sub := client.Subscribe(ctx, eventstore.SubscribeOptions{})
 	defer sub.Close()
 
-	program := exec.CommandContext(ctx, os.Args[0], args...)
+	program := exec.CommandContext(ctx, os.Args[0], args...) //nolint:gosec // the test binary itself
 	program.Env = append(os.Environ(), asProgram+"=1")
 	if err := program.Start(); err != nil {
 		t.Fatal(err)

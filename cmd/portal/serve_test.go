@@ -162,7 +162,7 @@ func TestWithoutTheLogCommandsSaySo(t *testing.T) {
 	who := api.Principal{Business: p.business, Kind: api.KindCustomer, Role: api.Customer, CustomerID: dana.id, ContactID: dana.contact, ActorID: dana.contact, SessionID: "s"}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	if err := p.server.views().QuoteViewed(ctx, who, "q"); err == nil {
+	if err := p.server.views().QuoteViewed(ctx, who, "q", 1); err == nil {
 		t.Error("a view that nobody recorded")
 	}
 	if a := p.send(http.MethodGet, "/readyz", "", ""); a.status != http.StatusOK || a.body["log"] != "out of reach" {

@@ -214,6 +214,10 @@ func (c ConfirmDelivery) Decide(s State) ([]Event, error) {
 // View is somebody looking at the invoice.
 type View struct {
 	Visit domain.Visit
+	// Version is what they have before them. One that the document is no longer
+	// at is refused with domain.ErrVersion: nobody saw what the log would say.
+	// Zero is the present one.
+	Version int
 }
 
 // Decide records the view as that of whoever looks: a contact, or staff, who
@@ -226,6 +230,9 @@ func (c View) Decide(s State) ([]Event, error) {
 	c.Visit.Check(&check)
 	if err := check.Err(); err != nil {
 		return nil, err
+	}
+	if c.Version != 0 && c.Version != s.Version {
+		return nil, domain.ErrVersion.With(domain.VersionMismatch{Expected: c.Version, Current: s.Version})
 	}
 	if s.Views.Cover(c.Visit.Of(s.Version)) {
 		return nil, nil

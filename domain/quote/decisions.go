@@ -110,6 +110,10 @@ func (c Send) Decide(q State) ([]Event, error) {
 // View is somebody looking at the quote.
 type View struct {
 	Visit domain.Visit
+	// Version is what they have before them. One that the document is no longer
+	// at is refused with domain.ErrVersion: nobody saw what the log would say.
+	// Zero is the present one.
+	Version int
 }
 
 // Decide records the view as that of whoever looks: a contact, or staff, who
@@ -126,6 +130,9 @@ func (c View) Decide(q State) ([]Event, error) {
 	c.Visit.Check(&check)
 	if err := check.Err(); err != nil {
 		return nil, err
+	}
+	if c.Version != 0 && c.Version != version {
+		return nil, domain.ErrVersion.With(domain.VersionMismatch{Expected: c.Version, Current: version})
 	}
 	if q.Views.Cover(c.Visit.Of(version)) {
 		return nil, nil

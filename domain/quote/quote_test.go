@@ -172,6 +172,14 @@ func TestView(t *testing.T) {
 				e.Hash = hashOf(t, events{drafted(), sent(1, 61000), revised(2), sent(2, 54900)})
 			})},
 		},
+		{
+			Name: "of the version that is there", Given: open,
+			When: quote.View{Visit: domaintest.Visit(domaintest.Dana, at), Version: 1}, Then: events{viewed},
+		},
+		{
+			Name: "of a version that has been replaced", Given: events{drafted(), sent(1, 61000), revised(2), sent(2, 54900)},
+			When: quote.View{Visit: domaintest.Visit(domaintest.Dana, at), Version: 1}, Refused: domain.ErrVersion,
+		},
 		{Name: "by staff, who see the draft", Given: append(open, revised(2)), When: view(domaintest.Sam, 0), Then: events{byStaff}},
 		{Name: "by staff again", Given: append(open, revised(2), byStaff), When: view(domaintest.Sam, time.Minute)},
 		{
