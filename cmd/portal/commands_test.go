@@ -180,7 +180,7 @@ func TestViewingIsAFact(t *testing.T) {
 		}
 	}
 	quoteView := func(who api.Principal) error { return views.QuoteViewed(t.Context(), who, q, 1) }
-	invoiceView := func(who api.Principal) error { return views.InvoiceViewed(t.Context(), who, i, 2) }
+	invoiceView := func(who api.Principal) error { return views.InvoiceViewed(t.Context(), who, i, 3) }
 	for range 2 { // the same view within ten minutes
 		see(dana.token, quoteView, "")
 		see(dana.token, invoiceView, "")
