@@ -16,9 +16,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"portal.example/internal/memory"
-	"time"
 )
 
 func main() {
