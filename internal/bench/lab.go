@@ -26,6 +26,8 @@ type Lab struct {
 	report   func(format string, args ...any) // a line of progress
 	database func() (*postgres.Server, error)
 	npm      func() error
+	program  func() (string, error) // the portal
+	history  func() (*history, error)
 
 	cleanups []func() error // the last first
 }
@@ -35,7 +37,7 @@ type Options struct {
 	Runs   int           `json:"runs"`
 	Warmup time.Duration `json:"warmupNanoseconds"` // not counted, at the start of each measurement of appends
 	Window time.Duration `json:"windowNanoseconds"` // counted
-	Read   int           `json:"read"`              // events in the log that is read
+	Read   int           `json:"read"`              // events in the logs that are read and rebuilt from
 	Small  int           `json:"small"`             // events in the log that growth is held against
 	Events int           `json:"events"`            // events in the grown log
 }
@@ -54,6 +56,8 @@ func newLab(ctx context.Context, options Options, report func(format string, arg
 	lab.cleanups = append(lab.cleanups, func() error { return os.RemoveAll(dir) })
 	lab.database = sync.OnceValues(func() (*postgres.Server, error) { return lab.startPostgres(ctx) })
 	lab.npm = sync.OnceValue(func() error { return installNodeModules(ctx) })
+	lab.program = sync.OnceValues(func() (string, error) { return lab.buildPortal(ctx) })
+	lab.history = sync.OnceValues(func() (*history, error) { return lab.makeHistory(ctx) })
 	return lab, nil
 }
 

@@ -71,8 +71,8 @@ func medians(samples []Sample) Sample {
 var notes = strings.TrimSpace(`
 ## How to repeat it
 
-    make bench                                  # all rows, under ten minutes on two cores
-    go run ./internal/bench --short             # a minute or two: does everything work?
+    make bench                                  # all rows, about a quarter of an hour on two cores
+    go run ./internal/bench --short             # a few minutes: does everything work?
     go run ./internal/bench --only reading      # some of the rows
     go run ./internal/bench --events 10000000   # growth to ten million events
     go run ./internal/bench --json run.json --markdown docs/benchmarks.md
@@ -84,7 +84,7 @@ the nodes it measures in TMPDIR, which must be on a disk, and removes them. Let 
 
 ## What the contenders do
 
-- **The load** is the same for all: closed loops, each waiting for its answer; events of 500 bytes
+- **The load** of appends is the same for all: closed loops, each waiting for its answer; events of 500 bytes
   (389 of JSON data, 111 of metadata); ten events to a stream, each appended by itself at the exact
   revision, then a new stream; all streams in one category. Every append is acknowledged after fsync,
   except by the in-memory server.
@@ -103,9 +103,27 @@ the nodes it measures in TMPDIR, which must be on a disk, and removes them. Let 
 - **The in-memory server** is a gRPC server, in the process of the load too, that keeps events as messages
   and stores nothing. The one "of encoded events" keeps the bytes of the answer, which makes it the
   limit of the client. The node can be faster than the former: it writes the answer's bytes itself.
+- **Commands over HTTP** go to `+"`portal serve`"+`, the real program in a process of its own with its log, its database
+  and its projections running. 32 connections each take steps on 16 requests that the portal has
+  folded before; every answer waits for the disk. The load speaks HTTP by hand, so as to be light.
+- **Durable to visible**: 500 such commands a second at a steady rate; after every fifth of a writer its
+  request is read with the command's Portal-Position. The time runs from the command's answer to the
+  read's, so it includes a whole read.
+- **One record**: 500 reads a second of requests, which record no view, over 32 connections. The bare server is
+  a process of its own that asks the same query of the same database through pgx and writes the same JSON; it
+  authenticates nobody, checks no rights and does not tell how fresh its answer is.
+- **Rebuild**: the log holds the demo business's history, imported as often as it takes for the events that
+  reading has. The tables are dropped, and the time runs until the runner says that they contain the log's end;
+  rates are events a second. "By the client" is over TLS from a log in the same process, "in process" is
+  how `+"`portal serve`"+` reads its own node.
+- **COPY of the same rows** is the timeline's rows, ready in memory, by binary COPY in one statement: into a table with the
+  primary key, and into one with all indexes of the read model.
+- **INSERT … SELECT … ON CONFLICT** takes the invoices' rows from a table in Postgres into one with the primary key. "A row an
+  event" does it as often for an invoice as it has events, each time with the last state; "each row once" is the
+  result without the way to it.
 - **Growth**: the node runs in a process of its own. Its log is filled in streams of 20, the node killed and
   opened again, then loaded with half of the appends going to old streams picked at random. Memory is the peak of the node's
   process (VmHWM), filling excluded. The log it is held against has 10,000 events.
-- Figures that are no ratios (opening, memory) have budgets too, but say as much about the machine
+- Figures that are no ratios (opening, memory, latencies by themselves) have budgets too, but say as much about the machine
   as about the program: past one the verdict is "over", and the run does not fail.
 `) + "\n"

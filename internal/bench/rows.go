@@ -12,6 +12,10 @@ func allRows(lab *Lab) []Row {
 		appendRowsOfOneWriter(lab),
 		readingRows(lab),
 		growthRows(lab),
+		commandRows(lab),
+		visibleRows(lab),
+		recordRows(lab),
+		rebuildRows(lab),
 	)
 }
 

@@ -26,6 +26,7 @@ const (
 	embeddedNode    = "node"              // as the portal runs it: TLS on, credentials checked
 	inMemory        = "memserver"         // keeps messages, which gRPC marshals as it sends them
 	inMemoryEncoded = "memserver-encoded" // keeps the bytes to send: the limit of the client
+	bareReader      = "bare"              // no log: net/http and pgx, see record.go
 )
 
 // server is a running server and a client of it.
@@ -82,6 +83,8 @@ func open(ctx context.Context, kind, dir string) (connection string, stop func()
 			return "", nil, err
 		}
 		return "esdb://bench:bench@" + s.Addr() + "?tls=true&tlsCaFile=" + caFile, s.Close, nil
+	case bareReader:
+		return serveBare(ctx)
 	default:
 		return "", nil, fmt.Errorf("no server of kind %q", kind)
 	}
@@ -130,22 +133,9 @@ func startApart(ctx context.Context, kind, dir string) (*server, error) {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, program, serveCommand, kind, dir) //nolint:gosec // this program
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
+	said, end, err := launch(cmd)
 	if err != nil {
 		return nil, err
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	end := func() error { return errors.Join(stdin.Close(), cmd.Wait()) }
-	said, err := readHello(stdout)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s does not start: %w", kind, err), end())
 	}
 	client, err := connect(said.Connection)
 	if err != nil {
@@ -154,6 +144,27 @@ func startApart(ctx context.Context, kind, dir string) (*server, error) {
 	return &server{client: client, connection: said.Connection, opening: said.Opening, process: cmd, stop: func() error {
 		return errors.Join(client.Close(), end())
 	}}, nil
+}
+
+// launch starts a process that says hello, and returns how to end it.
+func launch(cmd *exec.Cmd) (said hello, end func() error, err error) {
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return said, nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return said, nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return said, nil, err
+	}
+	end = func() error { return errors.Join(stdin.Close(), cmd.Wait()) }
+	if said, err = readHello(stdout); err != nil {
+		return said, nil, errors.Join(fmt.Errorf("%s does not start: %w", cmd.Path, err), end())
+	}
+	return said, end, nil
 }
 
 func readHello(stdout io.Reader) (hello, error) {

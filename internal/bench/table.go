@@ -21,7 +21,7 @@ func (r Report) print(out io.Writer) error {
 	fmt.Fprintln(out)
 	for _, row := range r.Rows {
 		if row.Why != "" {
-			fmt.Fprintf(out, "%s against %s, %s: %s\n", row.Name, row.Against, row.Verdict, row.Why)
+			fmt.Fprintf(out, "%s, %s: %s\n", strings.TrimSuffix(row.Name+" against "+row.Against, " against "), row.Verdict, row.Why)
 		}
 	}
 	for _, line := range append(r.Machine.lines(), r.sizes()...) {
@@ -87,6 +87,6 @@ func (r Report) sizes() []string {
 	o := r.Options
 	return []string{
 		fmt.Sprintf("Runs: %d alternating; each append %s after %s of warming up; the median counts.", o.Runs, o.Window, o.Warmup),
-		fmt.Sprintf("Logs: %s events read; growth from %s to %s events.", count(o.Read), count(o.Small), count(o.Events)),
+		fmt.Sprintf("Logs: %s events read and rebuilt from; growth from %s to %s events.", count(o.Read), count(o.Small), count(o.Events)),
 	}
 }
