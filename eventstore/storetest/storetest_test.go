@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"portal.example/eventstore/node"
 )
@@ -31,7 +32,9 @@ func TestNode(t *testing.T) {
 	tested = append(tested, "the embedded node")
 	Run(t, Server{
 		Name:             "the embedded node",
-		ConnectionString: startNode(t, node.Config{}).AdminConnectionString(),
+		// Whole suites at once, under the race detector, make a client slow that
+		// sends megabytes; silence is tested by itself.
+		ConnectionString: startNode(t, node.Config{AppendTimeout: time.Minute}).AdminConnectionString(),
 	})
 }
 
