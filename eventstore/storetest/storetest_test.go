@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 func TestNode(t *testing.T) {
 	tested = append(tested, "the embedded node")
 	Run(t, Server{
-		Name:             "the embedded node",
+		Name: "the embedded node",
 		// Whole suites at once, under the race detector, make a client slow that
 		// sends megabytes; silence is tested by itself.
 		ConnectionString: startNode(t, node.Config{AppendTimeout: time.Minute}).AdminConnectionString(),
