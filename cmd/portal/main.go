@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"portal.example/internal/memory"
+	"portal.example/internal/tuning"
 )
 
 // Exit statuses, which every subcommand's help repeats.
@@ -26,7 +26,7 @@ const (
 const exitHelp = "\n\nExit status: 0 done, 1 failed, 2 wrong usage or configuration."
 
 func main() {
-	memory.Tune()
+	tuning.Runtime()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second interrupt ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))

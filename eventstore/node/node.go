@@ -231,6 +231,7 @@ func newServer(g *guard, options []grpc.ServerOption) *grpc.Server {
 		grpc.MaxConcurrentStreams(maxCalls),
 		grpc.WriteBufferSize(writeBuffer),
 		grpc.NumStreamWorkers(streamWorkers),
+		grpc.InitialWindowSize(256<<10), grpc.InitialConnWindowSize(1<<20),
 		// EventStoreDB's clients ping every 10 s, busy or not.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}),

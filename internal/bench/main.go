@@ -18,11 +18,11 @@ import (
 	"syscall"
 	"time"
 
-	"portal.example/internal/memory"
+	"portal.example/internal/tuning"
 )
 
 func main() {
-	memory.Tune() // as the portal does
+	tuning.Runtime() // as the portal does
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	var err error
 	if len(os.Args) == 4 && os.Args[1] == serveCommand {

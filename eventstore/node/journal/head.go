@@ -73,16 +73,28 @@ const metaPrefix = "$$"
 // IsMeta tells whether the stream holds another one's metadata.
 func IsMeta(stream string) bool { return strings.HasPrefix(stream, metaPrefix) }
 
+// everything is the position up to which a writer reads: the last batch applied.
+const everything = math.MaxUint64
+
 // loadHead reads a stream's head as of the last batch applied, or, for readers,
 // as of the durable position upTo.
 func (j *Journal) loadHead(stream string, upTo uint64) (*head, error) {
+	return j.loadHeadExpecting(Any, stream, upTo)
+}
+
+// loadHeadExpecting is loadHead for somebody who has an idea of the last
+// revision. That it is right costs less to see than to find the last one.
+func (j *Journal) loadHeadExpecting(expected Expected, stream string, upTo uint64) (*head, error) {
 	h := &head{last: -1}
 	id, err := j.streamID(stream)
 	if err != nil {
 		return nil, err
 	}
 	if id != 0 && id <= upTo {
-		last, position, err := j.lastRevision(id, upTo)
+		last, position, err := j.confirmLast(id, expected)
+		if err == nil && last < 0 {
+			last, position, err = j.lastRevision(id, upTo)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -119,6 +131,42 @@ func (j *Journal) streamID(stream string) (uint64, error) {
 		return 0, nil
 	}
 	where := fmt.Sprintf("the name of stream %q", stream)
+	if err != nil {
+		return 0, corruptAt(where, err)
+	}
+	defer closer.Close()
+	return decodePosition(where, value)
+}
+
+// confirmLast returns the expected revision and its position where it is the
+// stream's last, and -1 where it is not or no revision was named. It asks for
+// single keys, most of which are not there: filters in memory answer that,
+// where lastRevision reads a block of every level. Revisions have no gaps but
+// the one before a tombstone.
+func (j *Journal) confirmLast(id uint64, expected Expected) (last int64, position uint64, err error) {
+	if expected < 0 || expected == tombstoneRevision {
+		return -1, 0, nil
+	}
+	revision := uint64(expected)
+	position, err = j.positionOf(id, revision)
+	if err != nil || position == 0 {
+		return -1, 0, err
+	}
+	for _, later := range []uint64{revision + 1, tombstoneRevision} {
+		if taken, err := j.positionOf(id, later); err != nil || taken != 0 {
+			return -1, 0, err
+		}
+	}
+	return int64(revision), position, nil
+}
+
+// positionOf is 0 where the stream has no event of that revision.
+func (j *Journal) positionOf(id, revision uint64) (uint64, error) {
+	value, closer, err := j.db.Get(streamKey(id, revision))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, nil
+	}
+	where := fmt.Sprintf("revision %d of stream %d", revision, id)
 	if err != nil {
 		return 0, corruptAt(where, err)
 	}

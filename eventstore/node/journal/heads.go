@@ -2,12 +2,10 @@ package journal
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"sync"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
@@ -56,7 +54,7 @@ func (j *Journal) headFor(stream string, r *request) (*head, error) {
 		h = r.prior
 	} else {
 		var err error
-		if h, err = j.loadHead(stream, ^uint64(0)); err != nil {
+		if h, err = j.loadHead(stream, everything); err != nil {
 			return nil, err
 		}
 	}
@@ -80,16 +78,8 @@ func (j *Journal) at(streamID, revision uint64, id [16]byte) (written, bool, err
 	if w, ok := j.recent(streamID, id); ok {
 		return w, w.revision == revision, nil
 	}
-	value, closer, err := j.db.Get(streamKey(streamID, revision))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return written{}, false, nil
-	}
-	where := fmt.Sprintf("revision %d of stream %d", revision, streamID)
-	if err != nil {
-		return written{}, false, corruptAt(where, err)
-	}
-	position, err := decodePosition(where, value)
-	if err := errors.Join(err, closer.Close()); err != nil {
+	position, err := j.positionOf(streamID, revision)
+	if err != nil || position == 0 {
 		return written{}, false, err
 	}
 	record, closer, err := j.get(position)

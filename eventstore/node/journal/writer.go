@@ -109,7 +109,7 @@ func (j *Journal) lookAhead(r *request) error {
 	}
 	defer release()
 	r.priorAt = j.applied.Load()
-	r.prior, err = j.loadHead(r.stream, ^uint64(0))
+	r.prior, err = j.loadHeadExpecting(r.expected, r.stream, everything)
 	return err
 }
 
