@@ -72,19 +72,27 @@ func writeHistory(t *testing.T, dir string, events int) (*Journal, []string) {
 // yields other events than were written, nor fewer without an error.
 func TestFlippedBytesAreNeverServed(t *testing.T) {
 	t.Parallel()
-	for _, state := range []string{"closed", "killed"} {
+	for _, state := range []string{"closed", "killed", "flushed"} {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			j, want := writeHistory(t, dir, 400)
 			copied := t.TempDir()
+			if state == "flushed" { // from the write-ahead log to tables and blobs
+				if err := j.db.Flush(); err != nil {
+					t.Fatal(err)
+				}
+				if blobs, err := filepath.Glob(filepath.Join(dir, "*.blob")); err != nil || len(blobs) == 0 {
+					t.Fatalf("no blob was written: %v", err)
+				}
+			}
 			if state == "killed" {
 				copyFolder(t, dir, copied)
 			}
 			if err := j.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if state == "closed" {
+			if state != "killed" {
 				copyFolder(t, dir, copied)
 			}
 			rng := rand.New(rand.NewPCG(7, 7))
