@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"context"
+	"errors"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -67,7 +69,9 @@ func TestNodeLetsSilentClientGo(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, m := range sent {
-			if err := silent.Send(m); err != nil {
+			if err := silent.Send(m); errors.Is(err, io.EOF) {
+				break // this machine was slower than the node's patience; RecvMsg says how it ended
+			} else if err != nil {
 				t.Fatal(err)
 			}
 		}
