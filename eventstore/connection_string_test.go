@@ -93,7 +93,7 @@ func FuzzConnectKeepsThePassword(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, tail, rest string) {
 		if strings.Contains(strings.ToLower(rest), "file") {
-			t.Skip("it would read files")
+			return // a certificate file named by chance would be read from this machine
 		}
 		client, err := eventstore.Connect(eventstore.Config{ConnectionString: "esdb://app:s3cr3t" + tail + "@" + rest})
 		if err == nil {

@@ -99,7 +99,7 @@ func FuzzReadRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var req streams.ReadReq
 		if proto.Unmarshal(b, &req) != nil {
-			t.Skip("grpc refuses what is no message")
+			return // grpc refuses what is no message before the node gets it
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
@@ -158,7 +158,7 @@ func FuzzAppendMessages(f *testing.F) {
 		for _, b := range [][]byte{first, second} {
 			m := &streams.AppendReq{}
 			if proto.Unmarshal(b, m) != nil {
-				t.Skip("grpc refuses what is no message")
+				return // grpc refuses what is no message before the node gets it
 			}
 			s.messages = append(s.messages, m)
 		}

@@ -177,6 +177,7 @@ func TestSecondServerOnTheSameDirIsRefused(t *testing.T) {
 func TestFolderOutOfReach(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
+		// Anybody else runs the server themselves, and reaches what they made.
 		t.Skip("only root hands its server to another user")
 	}
 	closed := t.TempDir()
