@@ -28,6 +28,7 @@ import (
 	"portal.example/eventstore"
 	"portal.example/eventstore/node"
 	"portal.example/internal/api"
+	"portal.example/internal/bookmark"
 	"portal.example/projections/runner"
 	"portal.example/readapi"
 )
@@ -95,7 +96,11 @@ func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server,
 		Pool: p.pool, Client: p.log, Codec: p.codec, Projections: projections(), Logger: logger, Registerer: metrics,
 		Subscribe: s.follow,
 	})
-	s.sweeper = &invoices.Sweeper{Room: p.room, Client: p.log, Logger: logger}
+	s.sweeper = &invoices.Sweeper{
+		Room: p.room, Client: p.log, Logger: logger,
+		Bookmark:  &bookmark.Bookmark{Pool: p.pool, Follower: "invoices.sweeper"},
+		Subscribe: func(ctx context.Context, o eventstore.SubscribeOptions) invoices.Source { return s.follow(ctx, o) },
+	}
 	s.http = &http.Server{
 		Handler:           s.routes(metrics),
 		ReadHeaderTimeout: 5 * time.Second,

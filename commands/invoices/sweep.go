@@ -15,29 +15,51 @@ import (
 	"portal.example/domain/invoice"
 	"portal.example/domain/money"
 	"portal.example/eventstore"
+	"portal.example/internal/bookmark"
 )
 
 // Sweeper finishes what was interrupted between two streams: a frozen invoice
 // without its number, a payment that was not settled, a credit note whose
-// surplus is not on the account. It reads the log from the start, beside
-// whatever else goes on, and several instances of it do no harm.
+// surplus is not on the account. It follows the log beside whatever else goes
+// on, and several instances of it do no harm.
+//
+// Its bookmark stands before the first step of everything that is unfinished, so
+// that what is behind the bookmark needs no second look.
 type Sweeper struct {
 	Room   *commands.Room
 	Client *eventstore.Client
 	Logger *slog.Logger
+	// Bookmark, where set, spares a start the log from before. Subscribe, where
+	// set, is used in the place of Client.Subscribe, such as for a log that is in
+	// the same process.
+	Bookmark  *bookmark.Bookmark
+	Subscribe func(context.Context, eventstore.SubscribeOptions) Source
 	// Every is the time between two sweeps, Patience how long something may be
 	// under way before it counts as interrupted; 30 s and 10 s by default.
 	Every, Patience time.Duration
+}
 
+// Source is where events come from; eventstore.Subscription is one.
+type Source interface {
+	NextBatch(ctx context.Context, limit int) ([]eventstore.Notice, error)
+	Close()
+}
+
+// sweeping is a sweeper at work.
+type sweeping struct {
+	*Sweeper
 	pending map[string]unfinished // by stream; credit notes by their id
+	last    bookmark.Place        // how far the log has been read
+	marked  bookmark.Place        // where the bookmark is
+	unread  bool                  // something could not be read, and the bookmark stays before it
 }
 
 // unfinished is a first step without its last.
 type unfinished struct {
 	kind     string // type of the first step's event
 	stream   string
-	position eventstore.Position
-	seen     time.Time // when the log took it
+	before   bookmark.Place // the event that was read before it
+	seen     time.Time      // when the log took it
 	metadata envelope
 	data     facts
 }
@@ -72,21 +94,24 @@ const (
 )
 
 // Run sweeps once it knows the whole log, and then again and again, until ctx
-// ends. A log that is away is waited for.
+// ends. A log that is away is waited for, and so is Postgres where there is a
+// bookmark to be found.
 func (s *Sweeper) Run(ctx context.Context) error {
 	every, patience := s.Every, s.Patience
 	if every <= 0 {
 		every, patience = 30*time.Second, 10*time.Second
 	}
-	s.pending = make(map[string]unfinished)
-	types := strings.Join([]string{typeFrozen, typeIssued, typeRecorded, typeAllocated, typeCredited, typeNoted, typeAccount}, "|")
-	subscription := s.Client.Subscribe(ctx, eventstore.SubscribeOptions{Filter: eventstore.TypeMatches("^(" + types + ")$")})
-	defer subscription.Close()
+	w := &sweeping{Sweeper: s, pending: make(map[string]unfinished)}
+	if !w.begin(ctx, every) {
+		return nil
+	}
+	source := w.subscribe(ctx)
+	defer source.Close()
 
 	live, next := false, time.Time{}
 	for ctx.Err() == nil {
 		wait, cancel := context.WithTimeout(ctx, every)
-		batch, err := subscription.NextBatch(wait, 4096)
+		batch, err := source.NextBatch(wait, 4096)
 		quiet := wait.Err() != nil
 		cancel()
 		if err != nil && !quiet && ctx.Err() == nil {
@@ -95,7 +120,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		for _, notice := range batch {
 			switch notice.Kind {
 			case eventstore.EventAppeared:
-				s.note(ctx, notice.Event)
+				w.note(ctx, notice.Event)
 			case eventstore.CaughtUp:
 				live = true
 			case eventstore.FellBehind:
@@ -104,47 +129,102 @@ func (s *Sweeper) Run(ctx context.Context) error {
 			}
 		}
 		if now := s.Room.Now(); live && !now.Before(next) {
-			s.sweep(ctx, now.Add(-patience))
+			w.sweep(ctx, now.Add(-patience))
+			w.mark(ctx)
 			next = now.Add(every)
 		}
 	}
 	return nil
 }
 
+// begin finds the place to go on from. It is false when ctx ended before.
+func (w *sweeping) begin(ctx context.Context, pause time.Duration) bool {
+	for w.Bookmark != nil {
+		place, err := w.Bookmark.Find(ctx, w.Client)
+		if err == nil {
+			w.last, w.marked = place, place
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		w.Logger.WarnContext(ctx, "looking for interrupted commands has to wait", "error", err)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+func (w *sweeping) subscribe(ctx context.Context) Source {
+	types := strings.Join([]string{typeFrozen, typeIssued, typeRecorded, typeAllocated, typeCredited, typeNoted, typeAccount}, "|")
+	options := eventstore.SubscribeOptions{From: w.last.Position, Filter: eventstore.TypeMatches("^(" + types + ")$")}
+	if w.Subscribe != nil {
+		return w.Subscribe(ctx, options)
+	}
+	return w.Client.Subscribe(ctx, options)
+}
+
 // note keeps what has begun and forgets what has ended.
-func (s *Sweeper) note(ctx context.Context, e eventstore.Recorded) {
-	u := unfinished{kind: e.Type, stream: e.Stream, position: e.Position, seen: e.Created}
+func (w *sweeping) note(ctx context.Context, e eventstore.Recorded) {
+	u := unfinished{kind: e.Type, stream: e.Stream, before: w.last, seen: e.Created}
 	if err := errors.Join(json.Unmarshal(e.Metadata, &u.metadata), json.Unmarshal(e.Data, &u.data)); err != nil {
-		s.Logger.ErrorContext(ctx, "an event cannot be read", "stream", e.Stream, "revision", e.Revision, "error", err)
+		w.Logger.ErrorContext(ctx, "an event cannot be read", "stream", e.Stream, "revision", e.Revision, "error", err)
+		w.unread = true
 		return
+	}
+	if !w.unread {
+		w.last = bookmark.At(&e)
 	}
 	switch e.Type {
 	case typeFrozen, typeRecorded:
-		s.pending[e.Stream] = u
+		w.pending[e.Stream] = u
 	case typeIssued, typeAllocated, typeCredited:
-		delete(s.pending, e.Stream)
+		delete(w.pending, e.Stream)
 	case typeNoted:
 		if u.data.Surplus.Amount > 0 {
-			s.pending[u.data.CreditNoteID] = u
+			w.pending[u.data.CreditNoteID] = u
 		}
 	case typeAccount:
-		delete(s.pending, u.data.SourceID)
+		delete(w.pending, u.data.SourceID)
 	}
+}
+
+// mark moves the bookmark to just before the oldest thing that is unfinished, or
+// to the last event where nothing is. Whatever begins behind it has ended: it
+// had when the bookmark was found, or it has been seen, or made, to end since.
+func (w *sweeping) mark(ctx context.Context) {
+	place := w.last
+	for _, u := range w.pending {
+		if u.before.Position.Compare(place.Position) < 0 {
+			place = u.before
+		}
+	}
+	if w.Bookmark == nil || place.Position.Compare(w.marked.Position) <= 0 {
+		return
+	}
+	if err := w.Bookmark.Advance(ctx, place); err != nil {
+		w.Logger.WarnContext(ctx, "the next start will read more of the log than it needs to", "error", err)
+		return
+	}
+	w.marked = place
 }
 
 // sweep finishes what was begun before a moment. What fails stays for the next
 // time.
-func (s *Sweeper) sweep(ctx context.Context, before time.Time) {
-	for key, u := range s.pending {
+func (w *sweeping) sweep(ctx context.Context, before time.Time) {
+	for key, u := range w.pending {
 		if !u.seen.Before(before) {
 			continue
 		}
-		if err := s.finish(ctx, u); err != nil {
-			s.Logger.WarnContext(ctx, "an interrupted command could not be finished yet", "stream", u.stream, "error", err)
+		if err := w.finish(ctx, u); err != nil {
+			w.Logger.WarnContext(ctx, "an interrupted command could not be finished yet", "stream", u.stream, "error", err)
 			continue
 		}
-		s.Logger.InfoContext(ctx, "an interrupted command was finished", "stream", u.stream, "first", u.kind)
-		delete(s.pending, key)
+		w.Logger.InfoContext(ctx, "an interrupted command was finished", "stream", u.stream, "first", u.kind)
+		delete(w.pending, key)
 	}
 }
 
