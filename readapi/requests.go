@@ -35,6 +35,15 @@ type Request struct {
 type RequestRecord struct {
 	Request
 	requests.Details
+	Steps []Step `json:"steps,omitempty" doc:"that staff took towards an answer"`
+}
+
+// Step is a step of staff towards an answer, which the customer does not see.
+type Step struct {
+	Step    string    `json:"step"`
+	Handler string    `json:"handler,omitempty"`
+	Team    string    `json:"team,omitempty"`
+	At      time.Time `json:"at" db:"taken_at"`
 }
 
 // requestRow is a request with its details.
@@ -46,6 +55,8 @@ type requestRow struct {
 const selectRequests = `
 	SELECT q.request_id, q.customer_id, q.contact_id, q.property_id, q.unit_id, q.kind, q.channel, q.reference, q.subject,
 	       q.status, q.handler, q.team, q.version, q.deadline, q.filed_at, q.waiting_since, q.decided_at`
+
+const selectSteps = `SELECT step, handler, team, taken_at FROM request_steps WHERE request_id = $1 ORDER BY _revision`
 
 type requestsInput struct {
 	api.Waiting
@@ -104,6 +115,7 @@ func (r Request) to(who api.Principal) Request {
 
 func (d Deps) getRequest(ctx context.Context, in *ByID) (*versioned[RequestRecord], error) {
 	var found *requestRow
+	var steps []Step
 	var who api.Principal
 	asOf, err := d.read(ctx, in.Waiting, []string{"requests"}, func(r *reader) error {
 		who = r.who
@@ -112,6 +124,9 @@ func (d Deps) getRequest(ctx context.Context, in *ByID) (*versioned[RequestRecor
 		q.only(who, "q", seeService)
 		sql, args := q.sql(selectRequests+", q.details FROM requests q", "q.request_id", 1)
 		r.queue(record(&found), sql, args...)
+		if !who.IsCustomer() && plain(in.ID) {
+			r.queue(records(&steps), selectSteps, in.ID)
+		}
 		return nil
 	})
 	if err == nil && found == nil {
@@ -120,9 +135,6 @@ func (d Deps) getRequest(ctx context.Context, in *ByID) (*versioned[RequestRecor
 	if err != nil {
 		return nil, err
 	}
-	body := RequestRecord{found.Request.to(who), *found.Details}
-	if who.IsCustomer() {
-		body.Steps = nil
-	}
+	body := RequestRecord{found.Request.to(who), *found.Details, steps}
 	return &versioned[RequestRecord]{asOf, api.ETag(body.Version), body}, nil
 }

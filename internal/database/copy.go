@@ -23,8 +23,8 @@ func Copy(ctx context.Context, tx pgx.Tx, table string, columns []string, data i
 }
 
 func copyRows(ctx context.Context, tx pgx.Tx, table string, columns []string, data io.Reader) error {
-	var bound bool
-	if err := tx.QueryRow(ctx, `SELECT row_security_active($1::text)`, table).Scan(&bound); err != nil {
+	bound, err := boundByRowSecurity(ctx, tx, table)
+	if err != nil {
 		return err
 	}
 	into, list := quote(table), quoteAll(columns)
@@ -32,15 +32,29 @@ func copyRows(ctx context.Context, tx pgx.Tx, table string, columns []string, da
 		return copyInto(ctx, tx, into, list, data)
 	}
 	const way = "pg_temp.incoming_rows"
-	if _, err := tx.Exec(ctx, "CREATE TEMPORARY TABLE incoming_rows ON COMMIT DROP AS SELECT "+list+
+	if _, err = tx.Exec(ctx, "CREATE TEMPORARY TABLE incoming_rows ON COMMIT DROP AS SELECT "+list+
 		" FROM "+into+" WITH NO DATA"); err != nil {
 		return err
 	}
 	if err := copyInto(ctx, tx, way, list, data); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, "INSERT INTO "+into+" ("+list+") SELECT "+list+" FROM "+way+"; DROP TABLE "+way)
+	_, err = tx.Exec(ctx, "INSERT INTO "+into+" ("+list+") SELECT "+list+" FROM "+way+"; DROP TABLE "+way)
 	return err
+}
+
+// boundByRowSecurity asks a dedicated connection only once about a table: small
+// batches would feel the round trip.
+func boundByRowSecurity(ctx context.Context, tx pgx.Tx, table string) (bound bool, err error) {
+	remembered, key := tx.Conn().PgConn().CustomData(), "row security of "+table
+	if bound, ok := remembered[key].(bool); ok {
+		return bound, nil
+	}
+	err = tx.QueryRow(ctx, `SELECT row_security_active($1::text)`, table).Scan(&bound)
+	if err == nil && remembered[dedicated] != nil {
+		remembered[key] = bound
+	}
+	return bound, err
 }
 
 func copyInto(ctx context.Context, tx pgx.Tx, table, columns string, data io.Reader) error {

@@ -60,8 +60,8 @@ func unreadable(err error) error {
 }
 
 // Dedicated makes a connection to the pool's database outside of the pool, for
-// a session that lasts. Its statements may take a minute. name is seen in
-// pg_stat_activity.
+// a session that lasts, under the role that it begins with. Its statements may
+// take a minute. name is seen in pg_stat_activity.
 func Dedicated(ctx context.Context, pool *pgxpool.Pool, name string) (*pgx.Conn, error) {
 	cfg := pool.Config().ConnConfig.Copy()
 	limit(cfg, name, time.Minute, lockTimeout, idleInTxTimeout)
@@ -69,8 +69,12 @@ func Dedicated(ctx context.Context, pool *pgxpool.Pool, name string) (*pgx.Conn,
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
+	conn.PgConn().CustomData()[dedicated] = true
 	return conn, nil
 }
+
+// dedicated marks connections about which something can be remembered.
+const dedicated = "dedicated"
 
 func limit(cfg *pgx.ConnConfig, name string, statement, lock, idleInTx time.Duration) {
 	for setting, value := range map[string]string{

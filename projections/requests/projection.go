@@ -23,7 +23,7 @@ type Projection struct{}
 func (Projection) Name() string { return "requests" }
 
 // Version implements runner.Projection.
-func (Projection) Version() int { return 1 }
+func (Projection) Version() int { return 2 }
 
 // Schema implements runner.Projection.
 func (Projection) Schema() string { return schema }
@@ -37,9 +37,10 @@ func (Projection) Apply(ctx context.Context, tx pgx.Tx, batch []eventstore.Decod
 	if err != nil {
 		return err
 	}
+	f := &folding{rows: rows}
 	for i := range batch {
 		if event, ok := batch[i].Event.(request.Event); ok {
-			if err := fold(rows, &batch[i], event); err != nil {
+			if err := f.fold(&batch[i], event); err != nil {
 				return err
 			}
 		}
@@ -49,15 +50,24 @@ func (Projection) Apply(ctx context.Context, tx pgx.Tx, batch []eventstore.Decod
 			return err
 		}
 	}
-	return rows.Store(ctx, tx)
+	if err := rows.Store(ctx, tx); err != nil {
+		return err
+	}
+	return requestSteps.Store(ctx, tx, f.steps)
 }
 
-func fold(rows *table.Set[row], d *eventstore.Decoded, event request.Event) error {
+// folding is a batch on its way into the tables.
+type folding struct {
+	rows  *table.Set[row]
+	steps []*stepRow
+}
+
+func (f *folding) fold(d *eventstore.Decoded, event request.Event) error {
 	id := table.ID(d)
 	if e, ok := event.(request.Filed); ok {
-		rows.Add(id, filed(id, e))
+		f.rows.Add(id, filed(id, e))
 	}
-	r, err := rows.Edit(id)
+	r, err := f.rows.Edit(id)
 	if err != nil {
 		return err
 	}
@@ -70,8 +80,11 @@ func fold(rows *table.Set[row], d *eventstore.Decoded, event request.Event) erro
 	case request.Filed:
 		details.Text, details.Slots = e.Details, e.Slots
 	case request.Triaged:
-		details.Steps = append(details.Steps, Step{e.Step, e.Handler.StaffID, e.Handler.Team, e.At})
 		r.Handler, r.Team = e.Handler.StaffID, e.Handler.Team
+		f.steps = append(f.steps, &stepRow{
+			Origin: r.Origin, CustomerID: r.CustomerID, RequestID: id, Revision: int64(d.Record.Revision),
+			Step: e.Step, Handler: r.Handler, Team: r.Team, TakenAt: table.Time(e.At),
+		})
 		return nil // the request is as it was
 	case request.AskedBack:
 		details.Messages = append(details.Messages, Message{Text: e.Question, At: e.At})

@@ -31,22 +31,27 @@ type row struct {
 
 var requests = table.New[row]("requests", "request_id")
 
+// stepRow is a step of staff towards an answer. The customer does not see it.
+type stepRow struct {
+	table.Origin
+	CustomerID string     `db:"customer_id"`
+	RequestID  string     `db:"request_id"`
+	Revision   int64      `db:"_revision"`
+	Step       string     `db:"step"`
+	Handler    string     `db:"handler"`
+	Team       string     `db:"team"`
+	TakenAt    *time.Time `db:"taken_at"`
+}
+
+var requestSteps = table.New[stepRow]("request_steps", "request_id", "_revision")
+
 // Details are what is kept of a request beside its columns.
 type Details struct {
 	Text     string         `json:"text,omitempty"`
 	Slots    []request.Slot `json:"slots,omitempty"` // when it suits, best first
-	Steps    []Step         `json:"steps,omitempty"` // of staff, not for the customer
 	Messages []Message      `json:"messages,omitempty"`
 	Next     string         `json:"next,omitempty" enum:"quote,appointment"` // what it was accepted for
 	Declined string         `json:"declined,omitempty" doc:"why"`
-}
-
-// Step is a step towards an answer.
-type Step struct {
-	Step    string    `json:"step"`
-	Handler string    `json:"handler,omitempty"`
-	Team    string    `json:"team,omitempty"`
-	At      time.Time `json:"at"`
 }
 
 // Message is a question of the business or what the customer replied.

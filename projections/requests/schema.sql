@@ -25,3 +25,19 @@ CREATE TABLE requests (
 CREATE INDEX requests_newest ON requests (business_id, filed_at, request_id);
 CREATE INDEX requests_of_customer ON requests (customer_id, filed_at, request_id);
 CREATE INDEX requests_waiting ON requests (business_id, waiting_since) WHERE waiting_since IS NOT NULL;
+
+-- One row a step that staff took towards an answer, never changed. A request
+-- that takes many does not become slower with each.
+CREATE TABLE request_steps (
+    business_id text COLLATE "C" NOT NULL,
+    customer_id text COLLATE "C" NOT NULL,
+    request_id  text COLLATE "C" NOT NULL,
+    step        text NOT NULL,
+    handler     text NOT NULL,
+    team        text NOT NULL,
+    taken_at    timestamptz NOT NULL,
+    _stream     text NOT NULL,
+    _revision   bigint NOT NULL,
+    _position   bigint NOT NULL,
+    PRIMARY KEY (request_id, _revision)
+);

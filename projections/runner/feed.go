@@ -19,6 +19,11 @@ const (
 
 	// gatherLimit is how long to wait for a batch to fill up while behind.
 	gatherLimit = 100 * time.Millisecond
+
+	// crowded is how many events of a live batch are a rush, in which the next
+	// batch is given rushLimit to fill up: a transaction costs as much as many rows.
+	crowded   = 16
+	rushLimit = 10 * time.Millisecond
 )
 
 // batch is the next piece of the log: the events that the projection wants,
@@ -86,6 +91,9 @@ func (f *feed) follow(ctx context.Context) error {
 			return ctx.Err()
 		}
 		f.from = b.position
+		if live && len(notices) >= crowded && !wait(ctx, rushLimit) {
+			return ctx.Err()
+		}
 		if live && filtered {
 			return nil
 		}

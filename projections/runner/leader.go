@@ -203,11 +203,9 @@ func (l *leader) refresh(ctx context.Context) error {
 
 func system(e eventstore.Recorded) bool { return len(e.Type) > 0 && e.Type[0] == '$' }
 
-// write stores the checkpoint alone. Losing it would cost no more than looking
-// at the same unwanted events again, so that it need not wait for the disk.
+// write stores the checkpoint alone.
 func (l *leader) write(ctx context.Context) error {
-	err := pgx.BeginTxFunc(ctx, l.conn, pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL synchronous_commit = off"},
-		func(tx pgx.Tx) error { return l.at.store(ctx, tx, l.build.id, l.stored) })
+	err := l.at.store(ctx, l.conn, l.build.id, l.stored)
 	if err == nil {
 		l.stored = l.at
 	}

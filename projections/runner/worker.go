@@ -116,9 +116,11 @@ func (w *worker) connect(ctx context.Context) (*pgx.Conn, error) {
 		return nil, err
 	}
 	// The kernel answers keepalives for a process that hangs; only the limit on
-	// idle sessions notices that one.
+	// idle sessions notices that one. Commits need not wait for the disk: rows and
+	// checkpoint are lost together, and come again from the log.
 	_, err = conn.Exec(ctx, fmt.Sprintf(`
 		SET search_path = %[1]s;
+		SET synchronous_commit = off;
 		SET idle_session_timeout = %[2]d;
 		SET tcp_keepalives_idle = 3;
 		SET tcp_keepalives_interval = 1;
