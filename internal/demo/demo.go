@@ -17,11 +17,16 @@ import (
 	"portal.example/internal/importing"
 )
 
-// How much there is.
-const (
-	Customers = 2_000
-	Invoices  = 10_000
-	Requests  = 1_500
+// Size is how much there is. Every customer has an invoice, so that there are
+// no fewer of these.
+type Size struct {
+	Customers, Invoices, Requests, Quotes int
+}
+
+// Full is the size of the demo, Small is enough for its tests.
+var (
+	Full  = Size{Customers: 2_000, Invoices: 10_000, Requests: 1_500, Quotes: 1_000}
+	Small = Size{Customers: 20, Invoices: 60, Requests: 15, Quotes: 60}
 )
 
 const (
@@ -35,16 +40,21 @@ const (
 type History struct {
 	Invoices importing.File
 	Requests importing.File
+	Quotes   importing.File
 	subjects map[string]importing.Subject // by case
 }
 
 // About says what the files do not; see importing.Importer.
 func (h History) About(caseID string) importing.Subject { return h.subjects[caseID] }
 
-// New invents a history of two years until a moment. What would have come later
-// has not happened yet.
-func New(seed uint64, until time.Time) History {
+// New invents the full history of two years until a moment. What would have come
+// later has not happened yet.
+func New(seed uint64, until time.Time) History { return Full.New(seed, until) }
+
+// New invents a history of this size.
+func (s Size) New(seed uint64, until time.Time) History {
 	g := &generator{
+		size:  s,
 		rand:  rand.New(rand.NewPCG(seed, 0)), //nolint:gosec // nothing is secret about it
 		until: until.UTC().Truncate(day),
 		since: until.UTC().Truncate(day).AddDate(-years, 0, 0),
@@ -53,15 +63,18 @@ func New(seed uint64, until time.Time) History {
 	}
 	invoices := g.invoices()
 	requests := g.requests()
+	quotes := g.quotes()
 	g.introduce()
 	return History{
 		Invoices: importing.NewFile(importing.Fines, invoices),
 		Requests: importing.NewFile(importing.Requests, requests),
+		Quotes:   importing.NewFile(importing.Quotes, quotes),
 		subjects: g.about,
 	}
 }
 
 type generator struct {
+	size         Size
 	rand         *rand.Rand
 	since, until time.Time
 	about        map[string]importing.Subject
@@ -81,10 +94,10 @@ func (g *generator) moments(count int) []time.Time {
 
 // whose gives every customer a case first, and then some more than others.
 func (g *generator) whose(i int) int {
-	if i < Customers {
+	if i < g.size.Customers {
 		return i
 	}
-	return min(g.rand.IntN(Customers), g.rand.IntN(Customers))
+	return min(g.rand.IntN(g.size.Customers), g.rand.IntN(g.size.Customers))
 }
 
 func (g *generator) begin(caseID string, customer int, title string, at time.Time) {
@@ -100,7 +113,7 @@ func (g *generator) begin(caseID string, customer int, title string, at time.Tim
 
 // introduce says who the customers are, since shortly before their first case.
 func (g *generator) introduce() {
-	people := make([]importing.Customer, Customers)
+	people := make([]importing.Customer, g.size.Customers)
 	for i := range people {
 		people[i] = person(i, g.first[i].Add(-day))
 	}
@@ -112,7 +125,7 @@ func (g *generator) introduce() {
 
 func (g *generator) draw(q quantiles) int { return q[g.rand.IntN(len(q))] }
 
-func (g *generator) course() string {
+func (g *generator) course(courses []course) string {
 	total := 0
 	for _, c := range courses {
 		total += c.count
@@ -127,10 +140,10 @@ func (g *generator) course() string {
 }
 
 func (g *generator) invoices() (rows [][]string) {
-	for i, at := range g.moments(Invoices) {
+	for i, at := range g.moments(g.size.Invoices) {
 		id := fmt.Sprintf("D-%05d", i+1)
 		g.begin(id, g.whose(i), jobs[g.rand.IntN(len(jobs))], at)
-		rows = append(rows, g.invoice(id, g.course(), at)...)
+		rows = append(rows, g.invoice(id, g.course(courses), at)...)
 	}
 	return rows
 }
@@ -187,9 +200,9 @@ func (g *generator) payment(rest, amount int, next string) int {
 }
 
 func (g *generator) requests() (rows [][]string) {
-	for i, at := range g.moments(Requests) {
+	for i, at := range g.moments(g.size.Requests) {
 		id := fmt.Sprintf("DR-%04d", i+1)
-		g.begin(id, g.rand.IntN(Customers), wishes[g.rand.IntN(len(wishes))], at)
+		g.begin(id, g.rand.IntN(g.size.Customers), wishes[g.rand.IntN(len(wishes))], at)
 		rows = append(rows, g.request(id, at)...)
 	}
 	return rows

@@ -14,7 +14,9 @@ func TestTheDemoHasWhatItPromises(t *testing.T) {
 	t.Parallel()
 	h := New(1, until)
 	customers := map[string]importing.Customer{}
-	for file, want := range map[*importing.File]int{&h.Invoices: Invoices, &h.Requests: Requests} {
+	for file, want := range map[*importing.File]int{
+		&h.Invoices: Full.Invoices, &h.Requests: Full.Requests, &h.Quotes: Full.Quotes,
+	} {
 		if len(file.Cases) != want {
 			t.Errorf("%d cases of %s, want %d", len(file.Cases), file.Format.Name, want)
 		}
@@ -32,15 +34,15 @@ func TestTheDemoHasWhatItPromises(t *testing.T) {
 			}
 		}
 	}
-	if len(customers) != Customers {
-		t.Errorf("%d customers, want %d", len(customers), Customers)
+	if len(customers) != Full.Customers {
+		t.Errorf("%d customers, want %d", len(customers), Full.Customers)
 	}
 }
 
 func TestTheSameSeedAndDayMakeTheSameDemo(t *testing.T) {
 	t.Parallel()
 	rows := func(h History) (all [][]string) {
-		for _, f := range []importing.File{h.Invoices, h.Requests} {
+		for _, f := range []importing.File{h.Invoices, h.Requests, h.Quotes} {
 			for _, c := range f.Cases {
 				for _, r := range c.Rows {
 					all = append(all, append(r.Fields, h.About(c.ID).Customer.Key, h.About(c.ID).Title))

@@ -26,7 +26,7 @@ func realCases(t *testing.T, name string) map[string][]map[string]string {
 		t.Fatal(err)
 	}
 	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) { // as on every machine but its authors': the tables stay as they were compared there
+	if errors.Is(err, fs.ErrNotExist) { // the tables were compared with it where it is
 		t.Skipf("the real history %s is not part of the project and not at %s", name, path)
 	}
 	if err != nil {

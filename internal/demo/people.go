@@ -29,7 +29,13 @@ var (
 		"Water under the sink", "No hot water", "A quote for a new bathroom", "Cleaning before we move in",
 		"A window that does not close", "Yearly boiler service", "Photographs of the house", "A blocked drain",
 	}
-	triage = []string{
+	projects = []string{
+		"New bathroom", "Boiler replacement", "Kitchen taps and sink", "Double glazing, front", "Garden fence", "Roof gutters renewed",
+		"Underfloor heating", "Weekly cleaning, half a year", "Rewiring of the cellar", "Solar panels for hot water",
+	}
+	objections = []string{"Could it be done for less?", "Could you leave out the tiles?", "We would need it two weeks later."}
+	reasons    = []string{"Another offer was cheaper", "We do it ourselves", "Not this year", "We are moving after all"}
+	triage     = []string{
 		"Read and sorted", "Customer called back", "Photos looked at", "Availability checked", "Estimate drafted", "Estimate checked",
 	}
 	staff = []string{"Robin (office)", "Kim (office)", "Alex (technician)", "Sasha (technician)"}

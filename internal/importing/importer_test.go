@@ -133,7 +133,8 @@ func TestTheDemoGoesIn(t *testing.T) {
 	h := demo.New(1, now())
 	h.Invoices.Cases = h.Invoices.Cases[:150]
 	h.Requests.Cases = h.Requests.Cases[:50]
-	for _, file := range []importing.File{h.Invoices, h.Requests} {
+	h.Quotes.Cases = h.Quotes.Cases[:50]
+	for _, file := range []importing.File{h.Invoices, h.Requests, h.Quotes} {
 		for again := range 2 {
 			l.open(t, func(client *eventstore.Client) {
 				importer := &importing.Importer{
