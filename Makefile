@@ -36,8 +36,12 @@ run: machine build ## serve a demo business with two years of history; Ctrl-C st
 
 .PHONY: clean-data
 clean-data: ## delete .data, the demo's log, database and keys; asks first
-	@read -r -p "Delete everything in $(CURDIR)/.data? [y/N] " answer; \
-	if [[ "$$answer" == [yY] ]]; then rm -rf .data; else echo "Nothing was deleted."; fi
+	@folders=("$(CURDIR)/.data"); \
+	elsewhere=$$(readlink .data/postgres || true); \
+	if [[ "$$elsewhere" == /var/lib/portal-demo-* ]]; then folders+=("$$elsewhere"); fi; \
+	printf 'Everything in %s\n' "$${folders[@]}"; \
+	read -r -p "will be deleted. Go on? [y/N] " answer; \
+	if [[ "$$answer" == [yY] ]]; then rm -rf "$${folders[@]}"; else echo "Nothing was deleted."; fi
 
 .PHONY: test
 test: setup ## run all tests with the race detector, on a private Postgres of their own

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,18 +20,20 @@ import (
 	"portal.example/internal/demo"
 	"portal.example/internal/identity"
 	"portal.example/internal/importing"
-	"portal.example/internal/postgres"
 )
 
 const (
 	demoSlug = "demo"
 	demoSeed = 1
+
+	smallFlag = "small" // hidden: what people try is the whole
 )
 
 // demoCommand is `make run`: the portal with all it needs and something to look
 // at.
 func demoCommand() *cobra.Command {
-	return &cobra.Command{
+	var small bool
+	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Serve the portal with a business to try it out",
 		Long: `Serves the portal with an invented business that has two years of history, and
@@ -41,12 +42,21 @@ its own from the binaries on this machine. Ctrl-C stops all that it started; the
 next start finds everything again in PORTAL_DATA (.data).` + variablesHelp() + exitHelp,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runDemo(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			size := demo.Full
+			if small {
+				size = demo.Small
+			}
+			return runDemo(cmd.Context(), size, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
+	cmd.Flags().BoolVar(&small, smallFlag, false, "invent little, for tests")
+	if err := cmd.Flags().MarkHidden(smallFlag); err != nil {
+		panic(err) // there is no such flag
+	}
+	return cmd
 }
 
-func runDemo(ctx context.Context, out, errs io.Writer) (err error) {
+func runDemo(ctx context.Context, size demo.Size, out, errs io.Writer) (err error) {
 	data := dataFolder()
 	if err := makeDataFolder(data); err != nil {
 		return err
@@ -76,60 +86,17 @@ func runDemo(ctx context.Context, out, errs io.Writer) (err error) {
 	ended := make(chan error, 1)
 	go func() { ended <- s.run(serving) }()
 
-	shown, err := s.demo(ctx, data, out, errs)
-	if err != nil {
+	shown, err := s.demo(ctx, size, data, out, errs)
+	switch {
+	case ctx.Err() != nil:
+		fmt.Fprintln(out, "Interrupted. The next start goes on from here.")
+		return <-ended
+	case err != nil:
 		stop()
 		return errors.Join(err, <-ended)
 	}
 	shown.print(out, s.listener.Addr().String())
 	return <-ended
-}
-
-// ownPostgres starts a Postgres in the data folder and names it in the
-// environment, and in a file for the subcommands in other terminals.
-func ownPostgres(ctx context.Context, data string, out io.Writer) (stop func() error, err error) {
-	dir, err := postgresFolder(data)
-	if err != nil {
-		return nil, err
-	}
-	fmt.Fprintf(out, "Starting a Postgres of its own in %s.\n", dir)
-	server, err := postgres.Start(ctx, postgres.Options{Dir: dir, Fsync: true})
-	if err != nil {
-		return nil, fmt.Errorf("starting Postgres: %w; set DATABASE_URL to use another one", err)
-	}
-	url := server.TCPURL("postgres")
-	path := filepath.Join(data, "demo.env")
-	if err := errors.Join(
-		os.WriteFile(path, []byte("export DATABASE_URL='"+url+"'\n"), 0o600),
-		os.Setenv("DATABASE_URL", url),
-	); err != nil {
-		return nil, errors.Join(err, server.Stop())
-	}
-	return server.Stop, nil
-}
-
-// postgresFolder is in the data folder. Root's Postgres runs as another user,
-// though, who may not be able to get there.
-func postgresFolder(data string) (string, error) {
-	data, err := filepath.Abs(data)
-	if err != nil || os.Geteuid() != 0 {
-		return filepath.Join(data, "postgres"), err
-	}
-	for parent := filepath.Dir(data); ; parent = filepath.Dir(parent) {
-		info, err := os.Stat(parent)
-		if err != nil {
-			return "", err
-		}
-		if info.Mode().Perm()&0o001 == 0 {
-			sum := sha256.Sum256([]byte(data))
-			return fmt.Sprintf("/var/lib/portal-demo-%x", sum[:4]), nil
-		}
-		if parent == filepath.Dir(parent) {
-			break
-		}
-	}
-	// Others may pass through the folder, and see nothing of it.
-	return filepath.Join(data, "postgres"), os.Chmod(data, 0o711) //nolint:gosec // see above
 }
 
 // demoState is what a demo remembers from one start to the next. The tokens are
@@ -143,7 +110,7 @@ type demoState struct {
 
 // demo finds the demo business, or makes it; one that was interrupted is made to
 // its end.
-func (s *server) demo(ctx context.Context, data string, out, errs io.Writer) (state demoState, err error) {
+func (s *server) demo(ctx context.Context, size demo.Size, data string, out, errs io.Writer) (state demoState, err error) {
 	path := filepath.Join(data, "demo.json")
 	switch text, err := os.ReadFile(path); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -166,7 +133,7 @@ func (s *server) demo(ctx context.Context, data string, out, errs io.Writer) (st
 	if err != nil {
 		return state, err
 	}
-	if err := s.seed(ctx, business, state.Until, out, errs); err != nil {
+	if err := s.seed(ctx, business, size.New(demoSeed, state.Until), out, errs); err != nil {
 		return state, err
 	}
 	if state.Staff, err = s.demoToken(ctx, identity.Key{Business: business, Role: api.Owner}); err != nil {
@@ -209,13 +176,12 @@ func (s *server) demoToken(ctx context.Context, k identity.Key) (string, error) 
 }
 
 // seed brings the invented history in, as an import.
-func (s *server) seed(ctx context.Context, business string, until time.Time, out, errs io.Writer) error {
-	history := demo.New(demoSeed, until)
+func (s *server) seed(ctx context.Context, business string, history demo.History, out, errs io.Writer) error {
 	importer := s.importer(business)
 	importer.About = history.About
-	for _, file := range []importing.File{history.Invoices, history.Requests} {
+	for _, file := range []importing.File{history.Invoices, history.Requests, history.Quotes} {
 		fmt.Fprintf(out, "Inventing the history of %d %s.\n", len(file.Cases), map[string]string{
-			importing.Fines.Name: "invoices", importing.Requests.Name: "requests",
+			importing.Fines.Name: "invoices", importing.Requests.Name: "requests", importing.Quotes.Name: "quotes",
 		}[file.Format.Name])
 		bar := progressBar(errs, file.Rows)
 		importer.Progress = func() { _ = bar.Add(1) } // it can only fail to be drawn
