@@ -7,6 +7,7 @@ import (
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/attribute"
 )
 
 // MaxAppendSize is the most data and metadata, in bytes, that one append may
@@ -23,7 +24,10 @@ const MaxAppendSize = 1 << 20
 // StreamExists it recognises only recent ones: the events may be appended twice.
 //
 // The events must not be changed afterwards, not even after an error.
-func (c *Client) Append(ctx context.Context, stream string, expected Expected, events ...Proposed) (Appended, error) {
+func (c *Client) Append(ctx context.Context, stream string, expected Expected, events ...Proposed) (at Appended, err error) {
+	ctx, span := traceCall(ctx, "append", stream)
+	defer func() { endSpan(span, err) }()
+	span.SetAttributes(attribute.Int("portal.events", len(events)))
 	op := operation{"append to", stream}
 	if err := checkAppend(stream, events); err != nil {
 		return Appended{}, op.fail(ErrInvalid, err)

@@ -103,6 +103,13 @@ const maxAttempts = 25
 // ErrUnavailable means that it is not known whether the events were taken;
 // repeating the command under the same id is always safe.
 func (c *Category[S, E]) Execute(ctx context.Context, stream string, m Metadata, cmd Command[S, E]) (Result[S, E], error) {
+	ctx, span := traceCommand(ctx, c.name, m)
+	result, err := c.execute(ctx, stream, m, cmd)
+	endSpan(span, err)
+	return result, err
+}
+
+func (c *Category[S, E]) execute(ctx context.Context, stream string, m Metadata, cmd Command[S, E]) (Result[S, E], error) {
 	if id, ours := strings.CutPrefix(stream, c.name+"-"); !ours || id == "" {
 		return Result[S, E]{}, fmt.Errorf("eventstore: stream %q is not of category %s", stream, c.name)
 	}

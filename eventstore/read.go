@@ -29,6 +29,11 @@ func (c *Client) ReadStream(ctx context.Context, stream string, from uint64) ite
 			yield(Recorded{}, op.fail(ErrInvalid, errNoStreamName))
 			return
 		}
+		if traced(ctx) {
+			var end func()
+			ctx, yield, end = traceRead(ctx, stream, yield)
+			defer end()
+		}
 		c.read(ctx, op, &streamCursor{stream: stream, next: from}, yield)
 	}
 }

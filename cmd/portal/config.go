@@ -23,6 +23,7 @@ type config struct {
 	database   string
 	eventStore string
 	masterKey  string
+	traces     string
 
 	// Of parts that are not there yet; a wrong value is refused all the same.
 	stripeKey, stripeBase, stripeWebhook, smtp, sms string
@@ -60,6 +61,10 @@ var variables = []variable{
 	{
 		name: "PORTAL_MASTER_KEY", about: "base64 of 32 bytes; unset, a file in PORTAL_DATA made at first start",
 		into: func(c *config) *string { return &c.masterKey }, check: isMasterKey,
+	},
+	{
+		name: "OTEL_EXPORTER_OTLP_ENDPOINT", about: "collector of traces, OTLP over HTTP, such as http://localhost:4318; unset, there are none",
+		into: func(c *config) *string { return &c.traces }, check: isURL("http", "https"),
 	},
 	{
 		name: "STRIPE_API_KEY", about: "Stripe's secret key; unset, paying online is off",
@@ -107,7 +112,7 @@ func variablesHelp() string {
 	var b strings.Builder
 	b.WriteString("\n\nEnvironment:\n")
 	for _, v := range variables {
-		fmt.Fprintf(&b, "  %-22s %s", v.name, v.about)
+		fmt.Fprintf(&b, "  %-27s %s", v.name, v.about)
 		switch {
 		case v.required:
 			b.WriteString(" (required)")

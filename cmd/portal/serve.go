@@ -29,6 +29,7 @@ import (
 	"portal.example/eventstore/node"
 	"portal.example/internal/api"
 	"portal.example/internal/bookmark"
+	"portal.example/internal/telemetry"
 	"portal.example/projections/runner"
 	"portal.example/readapi"
 )
@@ -48,6 +49,13 @@ to date first.` + variablesHelp() + exitHelp,
 				return err
 			}
 			logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			stopTracing, err := telemetry.Start(cmd.Context(), telemetry.Config{
+				Endpoint: cfg.traces, Version: version(), Logger: logger,
+			})
+			if err != nil {
+				return misusef("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
+			}
+			defer stopTracing()
 			s, err := startServer(cmd.Context(), cfg, logger)
 			if err != nil {
 				return err

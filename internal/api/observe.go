@@ -19,6 +19,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Origin is where a request comes from and what exactly it asks.
@@ -65,7 +66,8 @@ func observe(cfg Config) func(http.Handler) http.Handler {
 			start := time.Now()
 			origin := newOrigin(r)
 			r.Body = hashing{r.Body, origin.body}
-			r = r.WithContext(context.WithValue(r.Context(), originKey, origin))
+			ctx, span := beginTrace(r)
+			r = r.WithContext(context.WithValue(ctx, originKey, origin))
 			w.Header().Set("Portal-Request-Id", origin.RequestID)
 			w.Header().Set("Cache-Control", "no-store") // what is answered is somebody's
 			w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -77,7 +79,8 @@ func observe(cfg Config) func(http.Handler) http.Handler {
 				}
 				took := time.Since(start)
 				route := cmp.Or(chi.RouteContext(r.Context()).RoutePattern(), "none")
-				seconds.WithLabelValues(r.Method, route, strconv.Itoa(wrapped.Status())).Observe(took.Seconds())
+				seconds.WithLabelValues(methodOf(r), route, strconv.Itoa(wrapped.Status())).Observe(took.Seconds())
+				endTrace(span, origin, methodOf(r), route, wrapped.Status())
 				report(r.Context(), cfg.Logger, origin, route, wrapped.Status(), took)
 			}()
 			next.ServeHTTP(wrapped, r)
@@ -141,6 +144,9 @@ func report(ctx context.Context, logger *slog.Logger, o *Origin, route string, s
 	attributes := []slog.Attr{
 		slog.String("request", o.RequestID), slog.String("method", o.Method), slog.String("route", route),
 		slog.Int("status", status), slog.Duration("took", took),
+	}
+	if span := trace.SpanContextFromContext(ctx); span.IsSampled() {
+		attributes = append(attributes, slog.String("trace", span.TraceID().String()))
 	}
 	if o.problem != nil {
 		attributes = append(attributes, slog.String("code", o.problem.Code))

@@ -9,14 +9,27 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 
 	"portal.example/eventstore"
 )
 
+var tracer = otel.Tracer("portal.example/projections/runner")
+
 // apply brings rows, quarantine and checkpoint forward in one transaction.
-func (l *leader) apply(ctx context.Context, events []eventstore.Decoded, next checkpoint) error {
+func (l *leader) apply(ctx context.Context, events []eventstore.Decoded, next checkpoint) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, slowest)
 	defer cancel()
+	ctx, span := l.trace(ctx, len(events))
+	defer func() {
+		if err != nil {
+			span.SetStatus(codes.Error, "the batch is not applied")
+		}
+		span.End()
+	}()
 	began := time.Now()
 	found, err := l.applyWhole(ctx, events, next)
 	if l.poisonous(ctx, err) {
@@ -30,6 +43,15 @@ func (l *leader) apply(ctx context.Context, events []eventstore.Decoded, next ch
 	l.admit(ctx, found)
 	l.runner.metrics.applied(l.build, len(events), time.Since(began))
 	return nil
+}
+
+// trace begins the span of a batch.
+func (l *leader) trace(ctx context.Context, events int) (context.Context, trace.Span) {
+	name := l.build.projection.Name()
+	return tracer.Start(ctx, "project "+name, trace.WithAttributes(
+		attribute.String("portal.projection", name), attribute.Int("portal.projection.version", l.build.projection.Version()),
+		attribute.Int64("portal.projection.build", l.build.id), attribute.Int("portal.events", events),
+	))
 }
 
 func (l *leader) applyWhole(ctx context.Context, events []eventstore.Decoded, next checkpoint) (found *findings, err error) {
