@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"portal.example/eventstore/node"
 )
@@ -66,20 +67,32 @@ func TestWithoutTheLogListsGoOn(t *testing.T) {
 		listen: "127.0.0.1:0", data: t.TempDir(), database: migratedDatabase(t), eventStore: n.ConnectionString(),
 	})
 	dana := p.customer("everything")
-	id := p.sentQuote(dana.id)
+	id, invoice := p.sentQuote(dana.id), p.issuedInvoice(dana.id)
 	sent := p.post("/quotes/"+id+"/question", dana.token, `{"version":1,"text":"When?"}`).must(201)
 	p.get("/quotes", dana.token, sent).must(200)
 	p.get("/dashboards/quotes", p.office, sent).must(200)
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if a := p.get("/quotes/"+id, dana.token, answer{}).refused(503, "log_unavailable"); a.header.Get("Retry-After") == "" || strings.Contains(a.text, "boiler") {
-		t.Errorf("headers %v, body %s", a.header, a.text)
+	stopped := time.Now()
+
+	for path, secret := range map[string]string{"/quotes/" + id: "boiler", "/invoices/" + invoice: "Work"} {
+		a := p.get(path, dana.token, answer{}).refused(503, "log_unavailable")
+		if a.header.Get("Retry-After") == "" || strings.Contains(a.text, secret) {
+			t.Errorf("%s: headers %v, body %s", path, a.header, a.text)
+		}
+		p.get(path, p.office, answer{}).must(200) // staff go on without the log
 	}
-	for _, path := range []string{"/quotes", "/dashboards/money", "/dashboards/quotes", "/dashboards/requests", "/timeline"} {
-		if a := p.get(path, p.office, answer{}).must(200); a.header.Get("Portal-As-Of") == "" {
-			t.Errorf("%s does not say as of when", path)
+	for _, path := range []string{"/quotes", "/invoices", "/requests", "/customers", "/timeline", "/dashboards/money", "/dashboards/quotes", "/dashboards/requests"} {
+		tokens := []string{p.office, dana.token}
+		if strings.HasPrefix(path, "/dashboards") || path == "/customers" {
+			tokens = tokens[:1]
+		}
+		for _, token := range tokens {
+			said := p.get(path, token, answer{}).must(200).header.Get("Portal-As-Of")
+			if asOf, err := time.Parse(time.RFC3339, said); err != nil || asOf.After(stopped) {
+				t.Errorf("%s is complete as of %q, the log stopped at %s", path, said, stopped.UTC().Format(time.RFC3339Nano))
+			}
 		}
 	}
-	p.get("/quotes/"+id, p.office, answer{}).must(200)
 }
