@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"portal.example/internal/adapters/keys"
+	"portal.example/internal/api"
 )
 
 // config is what the environment says.
@@ -23,6 +24,7 @@ type config struct {
 	database   string
 	eventStore string
 	masterKey  string
+	proxies    string
 	traces     string
 
 	// Of parts that are not there yet; a wrong value is refused all the same.
@@ -45,6 +47,10 @@ var variables = []variable{
 	{
 		name: "PORTAL_BASE_URL", about: "how the portal is reached from outside, such as https://portal.example.com",
 		into: func(c *config) *string { return &c.baseURL }, check: isURL("http", "https"),
+	},
+	{
+		name: "PORTAL_TRUSTED_PROXIES", about: "networks of reverse proxies that say whom a request is from, such as 10.0.0.0/8, separated by commas",
+		into: func(c *config) *string { return &c.proxies }, check: areProxies,
 	},
 	{
 		name: "PORTAL_DATA", fallback: ".data", about: "folder of the log and the master key",
@@ -133,6 +139,11 @@ func isAddress(value string) error {
 		return errors.New("must end in a port number")
 	}
 	return nil
+}
+
+func areProxies(value string) error {
+	_, err := api.ParseProxies(value)
+	return err
 }
 
 func isURL(schemes ...string) func(string) error {

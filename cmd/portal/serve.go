@@ -81,6 +81,10 @@ type server struct {
 // startServer opens all that the portal stands on. What it serves is reachable
 // once it runs.
 func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server, error) {
+	proxies, err := api.ParseProxies(cfg.proxies)
+	if err != nil {
+		return nil, misusef("PORTAL_TRUSTED_PROXIES: %w", err)
+	}
 	client, n, err := logToServe(ctx, cfg, logger)
 	if err != nil {
 		return nil, err
@@ -110,7 +114,7 @@ func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server,
 		Subscribe: func(ctx context.Context, o eventstore.SubscribeOptions) invoices.Source { return s.follow(ctx, o) },
 	}
 	s.http = &http.Server{
-		Handler:           s.routes(metrics),
+		Handler:           s.routes(metrics, proxies),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      time.Minute,
@@ -176,8 +180,8 @@ func (s *server) watchNode(ctx context.Context) error {
 }
 
 // routes is everything the portal answers.
-func (s *server) routes(metrics *prometheus.Registry) http.Handler {
-	a, router := api.New(api.Config{Version: version(), Tokens: s.gate, Logger: s.logger, Metrics: metrics})
+func (s *server) routes(metrics *prometheus.Registry, proxies api.Proxies) http.Handler {
+	a, router := api.New(api.Config{Version: version(), Tokens: s.gate, Logger: s.logger, Metrics: metrics, Proxies: proxies})
 	s.useCases(a)
 	readapi.Register(a, readapi.Deps{
 		Pool: s.pool, Runner: s.runner, Views: s.views(), Now: s.room.Now, Logger: s.logger,

@@ -30,6 +30,7 @@ type Config struct {
 	Tokens  Authenticator
 	Logger  *slog.Logger
 	Metrics prometheus.Registerer
+	Proxies Proxies // that stand before the portal
 	// Timeout bounds the work on one request; 5 s by default.
 	Timeout time.Duration
 }

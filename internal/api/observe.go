@@ -9,7 +9,6 @@ import (
 	"hash"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -27,7 +26,7 @@ type Origin struct {
 	RequestID string
 	Method    string
 	Path      string
-	IP        string // of the peer
+	IP        string // of the client, as far as trusted proxies tell, else of the peer
 	UserAgent string
 
 	body    hash.Hash
@@ -64,7 +63,7 @@ func observe(cfg Config) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			start := time.Now()
-			origin := newOrigin(r)
+			origin := newOrigin(r, cfg.Proxies)
 			r.Body = hashing{r.Body, origin.body}
 			ctx, span := beginTrace(r)
 			r = r.WithContext(context.WithValue(ctx, originKey, origin))
@@ -88,15 +87,11 @@ func observe(cfg Config) func(http.Handler) http.Handler {
 	}
 }
 
-func newOrigin(r *http.Request) *Origin {
-	ip, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		ip = r.RemoteAddr
-	}
+func newOrigin(r *http.Request, proxies Proxies) *Origin {
 	agent := r.UserAgent()
 	return &Origin{
 		RequestID: uuid.NewString(), Method: r.Method, Path: r.URL.Path,
-		IP: ip, UserAgent: agent[:min(len(agent), maxUserAgent)],
+		IP: proxies.client(r), UserAgent: agent[:min(len(agent), maxUserAgent)],
 		body: sha256.New(),
 	}
 }
