@@ -1,9 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -128,6 +133,39 @@ func refusalIsTraced(t *testing.T, p *running, spans *tracetest.SpanRecorder) {
 	for _, s := range spans.Ended() {
 		if s.SpanContext().TraceID() == request.SpanContext().TraceID() && s.Status().Code != 0 {
 			t.Errorf("%s has status %v", s.Name(), s.Status())
+		}
+	}
+}
+
+// The program sends what it has traced to the collector that its environment
+// names, at the latest when it stops.
+func TestServeSendsItsTraces(t *testing.T) {
+	t.Parallel()
+	received := make(chan []byte, 100)
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		received <- body
+	}))
+	defer collector.Close()
+	served, address := watched().startUntil(t, "portal at ", []string{
+		"PORTAL_LISTEN=127.0.0.1:0", "PORTAL_DATA=" + t.TempDir(), "DATABASE_URL=" + migratedDatabase(t),
+		"OTEL_EXPORTER_OTLP_ENDPOINT=" + collector.URL,
+	}, "serve")
+	p := &running{t: t, url: address}
+	p.send(http.MethodGet, "/api/v1/invoices", "", "").must(401)
+	served.signal(syscall.SIGTERM)
+	limit := time.After(time.Minute)
+	for {
+		select {
+		case body := <-received:
+			if bytes.Contains(body, []byte("GET /api/v1/invoices")) {
+				return
+			}
+		case <-limit:
+			t.Fatal("the collector did not hear of the request")
 		}
 	}
 }
