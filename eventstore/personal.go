@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	fastjson "github.com/segmentio/encoding/json"
 	"reflect"
 
 	"github.com/google/uuid"
@@ -114,7 +115,7 @@ func parseSealed(data []byte) (sealed, error) {
 			parsed.Commit, err = base64.StdEncoding.AppendDecode(nil, commit)
 		}
 	} else {
-		err = json.Unmarshal(data, &parsed)
+		err = fastjson.Unmarshal(data, &parsed)
 	}
 	if err != nil || len(parsed.Ciphertext) == 0 {
 		return sealed{}, errors.New("not sealed as a personal field must be")
@@ -162,7 +163,7 @@ func (s spot) open(key Key, business string, event uuid.UUID) error {
 	if commit := sha256.Sum256(plaintext); !bytes.Equal(commit[:], document.Commit) || len(plaintext) < saltSize {
 		return errors.New("does not match its commit")
 	}
-	if err := json.Unmarshal(plaintext[saltSize:], s.value.Addr().Interface()); err != nil {
+	if err := fastjson.Unmarshal(plaintext[saltSize:], s.value.Addr().Interface()); err != nil {
 		return fmt.Errorf("holds another type: %w", err)
 	}
 	return nil

@@ -1,7 +1,7 @@
 package eventstore
 
 import (
-	"encoding/json"
+	"github.com/segmentio/encoding/json"
 	"reflect"
 	"slices"
 	"strconv"
