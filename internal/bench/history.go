@@ -66,7 +66,7 @@ func (l *Lab) makeHistory(ctx context.Context) (h *history, err error) {
 		return nil, err
 	}
 	for _, p := range []runner.Projection{timeline.Projection{}, invoices.Projection{}} { // whose rows the opponents take
-		if _, err := h.rebuild(ctx, p, h.inProcess); err != nil {
+		if err := h.project(ctx, p); err != nil {
 			return nil, err
 		}
 	}
@@ -147,31 +147,42 @@ func (h *history) inProcess(_ context.Context, options eventstore.SubscribeOptio
 
 const rebuildLimit = 10 * time.Minute
 
-// rebuild drops the tables of a projection and returns how long it takes until
-// they have all of the log again.
-func (h *history) rebuild(ctx context.Context, p runner.Projection, subscribe subscription) (took time.Duration, err error) {
+// project fills the first tables of a projection.
+func (h *history) project(ctx context.Context, p runner.Projection) error {
 	ctx, cancel := context.WithTimeout(ctx, rebuildLimit)
 	defer cancel()
 	head, err := h.client.Head(ctx)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if err := execute(ctx, h.url, fmt.Sprintf("DROP SCHEMA IF EXISTS %s_v%d CASCADE; CHECKPOINT", p.Name(), p.Version())); err != nil {
-		return 0, err
-	}
-	r := runner.New(runner.Config{
-		Pool: h.pool, Client: h.client, Codec: h.codec, Projections: []runner.Projection{p}, Subscribe: subscribe,
-	})
+	r := h.runner(p, h.inProcess)
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
-	started := time.Now()
 	go func() {
 		ended <- r.Run(running)
 		stop() // nothing to wait for any more
 	}()
 	err = r.WaitFor(running, p.Name(), head)
-	took = time.Since(started)
 	stop()
-	return took, errors.Join(err, <-ended)
+	return errors.Join(err, <-ended)
+}
+
+func (h *history) runner(p runner.Projection, subscribe subscription) *runner.Runner {
+	return runner.New(runner.Config{
+		Pool: h.pool, Client: h.client, Codec: h.codec, Projections: []runner.Projection{p}, Subscribe: subscribe,
+	})
+}
+
+// rebuild fills the tables of a projection beside the live ones and returns how
+// long it takes until requests read them.
+func (h *history) rebuild(ctx context.Context, p runner.Projection, subscribe subscription) (took time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, rebuildLimit)
+	defer cancel()
+	if err := execute(ctx, h.url, "CHECKPOINT"); err != nil {
+		return 0, err
+	}
+	started := time.Now()
+	err = h.runner(p, subscribe).Rebuild(ctx, p.Name())
+	return time.Since(started), err
 }

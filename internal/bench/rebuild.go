@@ -148,7 +148,11 @@ func (l *Lab) withCopy(
 	if err != nil {
 		return nil, err
 	}
-	schema := fmt.Sprintf("%s_v%d", p.Name(), p.Version())
+	var schema string
+	if err := h.pool.QueryRow(ctx, `SELECT schema FROM runner.builds WHERE projection = $1 AND state = 'live'`,
+		p.Name()).Scan(&schema); err != nil {
+		return nil, err
+	}
 	if err := execute(ctx, h.url, "DROP TABLE IF EXISTS opponent; "+fmt.Sprintf(like, schema)+"; CHECKPOINT"); err != nil {
 		return nil, err
 	}

@@ -29,8 +29,9 @@ type leader struct {
 	stored checkpoint      // in Postgres
 	at     checkpoint      // where the build is; beyond stored when only unwanted events came
 	held   map[string]bool // quarantined streams
-	live   bool
-	fresh  time.Time // when it was last known that nothing is missing
+	live    bool
+	indexed bool // no index waits to be made
+	fresh   time.Time // when it was last known that nothing is missing
 }
 
 // lead applies what the log has and what it gets, until something is lost:

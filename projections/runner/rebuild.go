@@ -42,7 +42,7 @@ func (r *Runner) Rebuild(ctx context.Context, projection string) error {
 	return ctx.Err()
 }
 
-const lookForLiveEvery = 100 * time.Millisecond
+const lookForLiveEvery = 20 * time.Millisecond
 
 func (r *Runner) waitUntilLive(ctx context.Context, b build) error {
 	for {
@@ -72,6 +72,12 @@ var errNotThereYet = errors.New("the live build is further")
 // cutOver makes a build that has caught up the one that requests read, unless
 // the live one is further: what a reader has seen does not go away again.
 func (l *leader) cutOver(ctx context.Context) error {
+	if !l.indexed {
+		if err := l.makeIndexes(ctx); err != nil {
+			return err
+		}
+		l.indexed = true
+	}
 	if l.at != l.stored {
 		if err := l.write(ctx); err != nil {
 			return err

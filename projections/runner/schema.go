@@ -39,7 +39,7 @@ func (b build) createTables(ctx context.Context, tx pgx.Tx) error {
 	if b.live {
 		return b.expose(ctx, tx)
 	}
-	return nil
+	return b.deferIndexes(ctx, tx)
 }
 
 // relation is a table of a build, or a view of the projection's own.

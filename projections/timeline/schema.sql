@@ -19,9 +19,12 @@ CREATE TABLE timeline (
     args         jsonb NOT NULL,
     _stream      text COLLATE "C" NOT NULL,
     _revision    bigint NOT NULL,
-    _position    bigint NOT NULL,
-    PRIMARY KEY (business_id, occurred_at, _position, _revision)
+    _position    bigint NOT NULL
 );
+
+-- It orders the rows; nothing is put in twice, because the checkpoint moves with
+-- the rows. No primary key, which would be kept up while the table is filled.
+CREATE UNIQUE INDEX timeline_in_order ON timeline (business_id, occurred_at, _position, _revision);
 
 -- A record has few events, so that they are found by it and then sorted. What
 -- the portal did by itself, such as imports, is not looked for by actor.
