@@ -214,13 +214,13 @@ func (s *site) count(secrets ...string) map[string]int {
 }
 
 // leads lists the projections that the portal at this address leads, as its
-// metrics say. A portal that does not answer leads nothing.
+// metrics say; nil where it does not answer.
 func (s *site) leads(url string) map[string]bool {
-	led := map[string]bool{}
 	text, err := s.metrics(url)
 	if err != nil {
-		return led
+		return nil
 	}
+	led := map[string]bool{}
 	for _, p := range projections() {
 		for line := range strings.Lines(text) {
 			if strings.HasPrefix(line, "portal_projection_leader{") &&
