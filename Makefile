@@ -4,6 +4,7 @@ GOLANGCI_LINT := v2.15.0
 GOVULNCHECK   := v1.9.0
 FUZZ_TIME     ?= 10s
 SOAK_KILLS    ?= 200
+SOAK_POSTGRES_AWAY ?= 1m
 TEST_FLAGS    ?= -timeout 15m
 
 SHELL       := /bin/bash
@@ -60,8 +61,9 @@ bench: setup ## measure side by side with Postgres, Emmett and message-db (ARGS=
 	go run ./internal/bench $(ARGS)
 
 .PHONY: soak
-soak: setup ## the long form of the crash tests: SOAK_KILLS (200) rounds of kill -9
+soak: setup ## the long forms: SOAK_KILLS (200) rounds of kill -9, Postgres away for SOAK_POSTGRES_AWAY (1m)
 	PORTAL_SOAK_KILLS=$(SOAK_KILLS) go test -count=1 -timeout 60m -v -run Kill ./eventstore/node
+	PORTAL_SOAK_POSTGRES_AWAY=$(SOAK_POSTGRES_AWAY) CGO_ENABLED=1 go test -race -count=1 -timeout 60m -v -run TestPostgresGoesAwayUnderLoad ./cmd/portal
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZ_TIME (10s) each

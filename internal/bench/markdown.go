@@ -89,12 +89,12 @@ the nodes it measures in TMPDIR, which must be on a disk, and removes them. Let 
   revision, then a new stream; all streams in one category. Every append is acknowledged after fsync,
   except by the in-memory server.
 - **node** is the embedded node in the process of the load, as in `+"`portal serve`"+`, TLS and credentials on,
-  driven through EventStoreDB's own Go client on one connection, Go's settings as they come. "In a
+  driven through EventStoreDB's own Go client on one connection, Go's runtime tuned as the portal's. "In a
   process of its own" is `+"`portal node`"+`; "by the portal's client" adds the wrapper that outlives restarts.
 - **Postgres, one-row insert** is pgbench with the simple protocol, one row an event into a table with a
-  unique (stream, revision) and an identity column as the order over all streams; default settings
-  with fsync on, over the Unix socket without TLS, which is its fastest way in. "Without a global
-  order" is the same with the unique index only and text instead of jsonb: faster, and no log.
+  unique (stream, revision) and nothing more; default settings with fsync on, over the Unix socket without
+  TLS, which is its fastest way in. "With a global order" adds an identity column as the order over all
+  streams, and jsonb instead of text.
 - **Emmett** is appendToStream of @event-driven-io/emmett-postgresql 0.42.0 in one Node.js process
   with as many connections as writers, on that Postgres.
 - **message-db** is write_message of @eventide/message-db 1.3.1 called by pgbench on that Postgres. It locks
@@ -113,11 +113,11 @@ the nodes it measures in TMPDIR, which must be on a disk, and removes them. Let 
   a process of its own that asks the same query of the same database through pgx and writes the same JSON; it
   authenticates nobody, checks no rights and does not tell how fresh its answer is.
 - **Rebuild**: the log holds the demo business's history, imported as often as it takes for the events that
-  reading has. The tables are dropped, and the time runs until the runner says that they contain the log's end;
-  rates are events a second. "By the client" is over TLS from a log in the same process, "in process" is
-  how `+"`portal serve`"+` reads its own node.
+  reading has. New tables are filled beside the live ones, and the time runs until requests read them, indexes
+  included; rates are events a second. "By the client" is over TLS from a log in the same process, "in process"
+  is how `+"`portal serve`"+` reads its own node.
 - **COPY of the same rows** is the timeline's rows, ready in memory, by binary COPY in one statement: into a table with the
-  primary key, and into one with all indexes of the read model.
+  columns that order it as primary key, and into one with all indexes of the read model.
 - **INSERT … SELECT … ON CONFLICT** takes the invoices' rows from a table in Postgres into one with the primary key. "A row an
   event" does it as often for an invoice as it has events, each time with the last state; "each row once" is the
   result without the way to it.

@@ -16,19 +16,19 @@ import (
 	"time"
 )
 
-// eventTable is the least that makes a log of a table: the unique index gives
-// optimistic concurrency, the position an order over all streams to read it in.
+// bareTable is one row an event with a unique (stream, revision), and nothing
+// else that a log needs: streams that nobody can follow as a whole.
+const bareTable = `CREATE TABLE events (
+	stream text NOT NULL, revision bigint NOT NULL, id uuid NOT NULL,
+	type text NOT NULL, data text NOT NULL, metadata text NOT NULL,
+	UNIQUE (stream, revision))`
+
+// eventTable adds a position, which gives an order over all streams to read
+// them in, and has Postgres look at the JSON.
 const eventTable = `CREATE TABLE events (
 	position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	stream text NOT NULL, revision bigint NOT NULL, id uuid NOT NULL,
 	type text NOT NULL, data jsonb NOT NULL, metadata jsonb NOT NULL,
-	UNIQUE (stream, revision))`
-
-// bareTable does without that order, and without a look at the JSON: streams
-// that nobody can follow as a whole.
-const bareTable = `CREATE TABLE events (
-	stream text NOT NULL, revision bigint NOT NULL, id uuid NOT NULL,
-	type text NOT NULL, data text NOT NULL, metadata text NOT NULL,
 	UNIQUE (stream, revision))`
 
 // pgbench keeps its variables from one transaction to the next, so each client

@@ -32,7 +32,7 @@ CREATE TABLE invoices (
     details        jsonb NOT NULL,
     _stream        text NOT NULL,
     _position      bigint NOT NULL
-);
+) WITH (fillfactor = 80); -- room to change rows in place, without touching the indexes
 CREATE INDEX invoices_newest ON invoices (business_id, drafted_at, invoice_id);
 CREATE INDEX invoices_of_customer ON invoices (customer_id, drafted_at, invoice_id);
 CREATE INDEX invoices_outstanding ON invoices (business_id, due_on) WHERE outstanding > 0;

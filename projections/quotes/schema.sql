@@ -27,6 +27,6 @@ CREATE TABLE quotes (
     details         jsonb NOT NULL,
     _stream         text NOT NULL,
     _position       bigint NOT NULL
-);
+) WITH (fillfactor = 80); -- room to change rows in place, without touching the indexes
 CREATE INDEX quotes_newest ON quotes (business_id, drafted_at, quote_id);
 CREATE INDEX quotes_of_customer ON quotes (customer_id, drafted_at, quote_id);

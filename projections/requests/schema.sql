@@ -21,7 +21,7 @@ CREATE TABLE requests (
     details       jsonb NOT NULL,
     _stream       text NOT NULL,
     _position     bigint NOT NULL
-);
+) WITH (fillfactor = 80); -- room to change rows in place, without touching the indexes
 CREATE INDEX requests_newest ON requests (business_id, filed_at, request_id);
 CREATE INDEX requests_of_customer ON requests (customer_id, filed_at, request_id);
 CREATE INDEX requests_waiting ON requests (business_id, waiting_since) WHERE waiting_since IS NOT NULL;

@@ -23,7 +23,7 @@ const (
 	// crowded is how many events of a live batch are a rush, in which the next
 	// batch is given rushLimit to fill up: a transaction costs as much as many rows.
 	crowded   = 16
-	rushLimit = 10 * time.Millisecond
+	rushLimit = 25 * time.Millisecond
 )
 
 // batch is the next piece of the log: the events that the projection wants,
