@@ -26,11 +26,11 @@ type leader struct {
 	*worker
 	conn *pgx.Conn
 
-	stored checkpoint      // in Postgres
-	at     checkpoint      // where the build is; beyond stored when only unwanted events came
-	held   map[string]bool // quarantined streams
+	stored  checkpoint      // in Postgres
+	at      checkpoint      // where the build is; beyond stored when only unwanted events came
+	held    map[string]bool // quarantined streams
 	live    bool
-	indexed bool // no index waits to be made
+	indexed bool      // no index waits to be made
 	fresh   time.Time // when it was last known that nothing is missing
 }
 
