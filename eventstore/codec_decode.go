@@ -3,10 +3,11 @@ package eventstore
 import (
 	"context"
 	"fmt"
-	"github.com/segmentio/encoding/json"
 	"reflect"
 	"runtime"
 	"sync"
+
+	"github.com/segmentio/encoding/json"
 )
 
 // Stored JSON is read by segmentio's parser, which takes half of the time of

@@ -1,11 +1,12 @@
 package eventstore
 
 import (
-	"github.com/segmentio/encoding/json"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/segmentio/encoding/json"
 )
 
 // document is an event and its stored twin, with what is to be sealed or opened

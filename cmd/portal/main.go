@@ -46,7 +46,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &misuse{err} })
-	root.AddCommand(serveCommand(), nodeCommand(), businessCommand(), keysCommand(), importCommand(), demoCommand(), eventsCommand())
+	root.AddCommand(serveCommand(), nodeCommand(), businessCommand(), keysCommand(), importCommand(), demoCommand(),
+		eventsCommand(), projectionsCommand())
 
 	err := root.ExecuteContext(ctx)
 	var wrong *misuse
