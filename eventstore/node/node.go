@@ -217,6 +217,12 @@ const (
 	maxConnections   = 1024
 	handshakeTimeout = 10 * time.Second
 	writeBuffer      = 128 << 10
+	// Fixed windows spare the estimates of the bandwidth that gRPC makes otherwise,
+	// with a ping for nearly every message. They bound what a client can leave
+	// lying here, bytes.
+	callWindow       = 256 << 10
+	connectionWindow = 1 << 20
+
 	// streamWorkers are goroutines whose stacks have grown already; calls beyond
 	// them get goroutines of their own.
 	streamWorkers = 64
@@ -231,7 +237,8 @@ func newServer(g *guard, options []grpc.ServerOption) *grpc.Server {
 		grpc.MaxConcurrentStreams(maxCalls),
 		grpc.WriteBufferSize(writeBuffer),
 		grpc.NumStreamWorkers(streamWorkers),
-		grpc.InitialWindowSize(256<<10), grpc.InitialConnWindowSize(1<<20),
+		grpc.InitialWindowSize(callWindow),
+		grpc.InitialConnWindowSize(connectionWindow),
 		// EventStoreDB's clients ping every 10 s, busy or not.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}),

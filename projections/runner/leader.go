@@ -41,6 +41,9 @@ func (l *leader) lead(ctx context.Context) error {
 		return err
 	}
 	l.log.InfoContext(ctx, "leading the projection", "position", l.at.position, "live", l.live, "quarantined", len(l.held))
+	if l.live {
+		l.runner.tracks[l.build.projection.Name()].restart(l.at.position)
+	}
 	l.runner.leading(l.build.id, true)
 	defer func() {
 		l.runner.leading(l.build.id, false)

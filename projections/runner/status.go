@@ -134,6 +134,15 @@ func (t *track) reached(position eventstore.Position) (bool, <-chan struct{}) {
 	return t.at.Compare(position) >= 0, t.moved
 }
 
+// restart is where the tables are after the leadership began anew. It can be
+// behind what they were: a crash of Postgres may take the last moments away,
+// which then come again from the log.
+func (t *track) restart(position eventstore.Position) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.at = position
+}
+
 func (t *track) arrive(position eventstore.Position) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
