@@ -39,7 +39,7 @@ run: machine build ## serve a demo business with two years of history; Ctrl-C st
 clean-data: ## delete .data, the demo's log, database and keys; asks first
 	@folders=("$(CURDIR)/.data"); \
 	elsewhere=$$(readlink .data/postgres || true); \
-	if [[ "$$elsewhere" == /var/lib/portal-demo-* ]]; then folders+=("$$elsewhere"); fi; \
+	if [[ "$$elsewhere" =~ ^/var/lib/portal-demo-[^/]+$$ ]]; then folders+=("$$elsewhere"); fi; \
 	printf 'Everything in %s\n' "$${folders[@]}"; \
 	read -r -p "will be deleted. Go on? [y/N] " answer; \
 	if [[ "$$answer" == [yY] ]]; then rm -rf "$${folders[@]}"; else echo "Nothing was deleted."; fi

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/segmentio/encoding/json"
 )
@@ -61,8 +62,14 @@ const worthSharing = 256
 func inParallel(n int, do func(i int)) {
 	share := max(worthSharing, (n+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
 	var group sync.WaitGroup
+	var panicked atomic.Value
 	for from := share; from < n; from += share {
 		group.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					panicked.Store(fmt.Sprint(p))
+				}
+			}()
 			for i := from; i < min(from+share, n); i++ {
 				do(i)
 			}
@@ -72,6 +79,9 @@ func inParallel(n int, do func(i int)) {
 		do(i)
 	}
 	group.Wait()
+	if p := panicked.Load(); p != nil {
+		panic(p) // for whoever outlives the caller's panics
+	}
 }
 
 // OpenMetadata fills in the personal fields of the metadata of decoded events:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"portal.example/internal/api"
 	"portal.example/internal/database"
@@ -62,6 +63,10 @@ func (d Deps) read(ctx context.Context, w api.Waiting, models []string, fn func(
 		}
 		return r.flush(ctx)
 	})
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == undefinedTable {
+		return api.AsOf{}, api.Unready("not_built", "the next version of the read model is being built")
+	}
 	if err != nil {
 		return api.AsOf{}, err
 	}
@@ -70,6 +75,10 @@ func (d Deps) read(ctx context.Context, w api.Waiting, models []string, fn func(
 	}
 	return api.AsOfTime(*asOf), nil
 }
+
+// undefinedTable is Postgres's code for what a query finds missing while the
+// version of a read model is live that came before the table.
+const undefinedTable = "42P01"
 
 // patience is how long a request waits for the position that it names.
 const patience = 2 * time.Second

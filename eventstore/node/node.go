@@ -218,8 +218,8 @@ const (
 	handshakeTimeout = 10 * time.Second
 	writeBuffer      = 128 << 10
 	// Fixed windows spare the estimates of the bandwidth that gRPC makes otherwise,
-	// with a ping for nearly every message. They bound what a client can leave
-	// lying here, bytes.
+	// with a ping for nearly every message. The one of a call bounds what it can
+	// leave lying here, bytes.
 	callWindow       = 256 << 10
 	connectionWindow = 1 << 20
 

@@ -27,7 +27,10 @@ type Projection interface {
 	// Every table has the columns business_id (text or uuid, NOT NULL), _stream
 	// text and _position bigint: whose the row is, and the stream and commit
 	// position of the event that it was last changed by. The runner adds the
-	// row-level security, and views of the tables' names in schema read.
+	// row-level security, and views of the tables' names in schema read. While
+	// tables are filled beside the live ones, they have only the indexes of
+	// their constraints; the others are made when history has been applied. What
+	// an event could violate has to be a constraint, or no event can be blamed.
 	Schema() string
 
 	// Types are the names of the events it wants; none means all of the

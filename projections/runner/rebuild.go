@@ -77,6 +77,7 @@ func (l *leader) cutOver(ctx context.Context) error {
 			return err
 		}
 		l.indexed = true
+		return nil // what has come meanwhile is applied first
 	}
 	if l.at != l.stored {
 		if err := l.write(ctx); err != nil {

@@ -122,7 +122,6 @@ func (w *worker) connect(ctx context.Context) (*pgx.Conn, error) {
 		SET search_path = %[1]s;
 		SET synchronous_commit = off;
 		SET idle_session_timeout = %[2]d;
-		SET idle_in_transaction_session_timeout = %[2]d;
 		SET tcp_keepalives_idle = 3;
 		SET tcp_keepalives_interval = 1;
 		SET tcp_keepalives_count = 3;

@@ -68,7 +68,7 @@ func separateRecords() pebble.ValueSeparationPolicy {
 		Enabled:               true,
 		MinimumSize:           64,
 		MaxBlobReferenceDepth: 10,
-		// Only what retention has let go of makes garbage.
+		// Nothing is deleted before retention frees space.
 		RewriteMinimumAge:  5 * time.Minute,
 		TargetGarbageRatio: 0.3,
 	}
