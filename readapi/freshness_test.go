@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"portal.example/projections/projectiontest"
 )
 
 func TestFreshness(t *testing.T) {
@@ -17,4 +19,20 @@ func TestFreshness(t *testing.T) {
 	if notYet.body["code"] != "not_yet" || notYet.header.Get("Retry-After") == "" {
 		t.Errorf("not yet: %v, %v", notYet.body, notYet.header)
 	}
+}
+
+// After an upgrade the version before stays live until the next one is filled:
+// what only the next one has is not there yet, which is no failure.
+func TestATableOfTheNextVersion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	path := "/requests/" + projectiontest.RequestID
+	w.get("owner", path, "Portal-Position", w.last).must(http.StatusOK)
+	if _, err := w.live.Pool.Exec(t.Context(), `DROP VIEW read.request_steps`); err != nil {
+		t.Fatal(err)
+	}
+	if a := w.get("owner", path).must(http.StatusServiceUnavailable); a.body["code"] != "not_built" || a.header.Get("Retry-After") == "" {
+		t.Errorf("before the table is there: %v, %v", a.body, a.header)
+	}
+	w.get("dana", path).must(http.StatusOK) // sees no steps
 }
