@@ -67,17 +67,23 @@ func (r *Runner) waitUntilLive(ctx context.Context, b build) error {
 // not held up themselves; the next attempt comes soon.
 const swapLimit = 250 * time.Millisecond
 
+// tolerableLag is how far a build may be behind when it goes live.
+const tolerableLag = 2 * time.Second
+
 var errNotThereYet = errors.New("the live build is further")
 
 // cutOver makes a build that has caught up the one that requests read, unless
 // the live one is further: what a reader has seen does not go away again.
 func (l *leader) cutOver(ctx context.Context) error {
 	if !l.indexed {
+		began := time.Now()
 		if err := l.makeIndexes(ctx); err != nil {
 			return err
 		}
 		l.indexed = true
-		return nil // what has come meanwhile is applied first
+		if time.Since(began) > tolerableLag {
+			return nil // what has come meanwhile is applied first
+		}
 	}
 	if l.at != l.stored {
 		if err := l.write(ctx); err != nil {
