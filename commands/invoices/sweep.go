@@ -205,7 +205,11 @@ func (w *sweeping) mark(ctx context.Context) {
 	if w.Bookmark == nil || place.Position.Compare(w.marked.Position) <= 0 {
 		return
 	}
-	if err := w.Bookmark.Advance(ctx, place); err != nil {
+	err := w.Bookmark.Advance(ctx, place)
+	if ctx.Err() != nil {
+		return // stopping as asked: a little will be read again
+	}
+	if err != nil {
 		w.Logger.WarnContext(ctx, "the next start will read more of the log than it needs to", "error", err)
 		return
 	}
