@@ -126,17 +126,22 @@ func (g *generator) introduce() {
 func (g *generator) draw(q quantiles) int { return q[g.rand.IntN(len(q))] }
 
 func (g *generator) course(courses []course) string {
+	return courses[g.weighted(len(courses), func(i int) int { return courses[i].count })].steps
+}
+
+// weighted picks one of n things, each as often as its count says.
+func (g *generator) weighted(n int, count func(i int) int) int {
 	total := 0
-	for _, c := range courses {
-		total += c.count
+	for i := range n {
+		total += count(i)
 	}
-	n := g.rand.IntN(total)
-	for _, c := range courses {
-		if n -= c.count; n < 0 {
-			return c.steps
+	left := g.rand.IntN(total)
+	for i := range n {
+		if left -= count(i); left < 0 {
+			return i
 		}
 	}
-	return courses[0].steps
+	return 0
 }
 
 func (g *generator) invoices() (rows [][]string) {
@@ -241,15 +246,5 @@ func (g *generator) triage() (steps []string) {
 }
 
 func (g *generator) channel() string {
-	total := 0
-	for _, c := range channels {
-		total += c.count
-	}
-	n := g.rand.IntN(total)
-	for _, c := range channels {
-		if n -= c.count; n < 0 {
-			return c.name
-		}
-	}
-	return channels[0].name
+	return channels[g.weighted(len(channels), func(i int) int { return channels[i].count })].name
 }

@@ -177,8 +177,7 @@ func TestSecondServerOnTheSameDirIsRefused(t *testing.T) {
 func TestFolderOutOfReach(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		// Anybody else runs the server themselves, and reaches what they made.
-		t.Skip("only root hands its server to another user")
+		t.Skip("only root hands its server to another user") // anybody else runs it themselves, and reaches what they made
 	}
 	closed := t.TempDir()
 	if err := os.Chmod(closed, 0o700); err != nil {
