@@ -61,8 +61,8 @@ func openPebble(dir string, o Options, lock *pebble.Lock, background func(error)
 }
 
 // separateRecords keeps records beside the tables of keys: an event is then
-// written once after the write-ahead log, and compactions move only keys. A
-// tenth of the bytes is compacted, which appends to a grown log feel.
+// written once after the write-ahead log, and compactions move only keys, a
+// twentieth of the bytes, which appends to a grown log feel.
 func separateRecords() pebble.ValueSeparationPolicy {
 	return pebble.ValueSeparationPolicy{
 		Enabled:               true,
