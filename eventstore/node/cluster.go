@@ -16,6 +16,8 @@ import (
 // speaks. Clients decide by it what to ask for.
 const compatibleVersion = "24.6.0"
 
+const persistentSubscriptions = "event_store.client.persistent_subscriptions.persistentsubscriptions"
+
 // featuresService tells clients what the node can do. What is not listed is
 // answered Unimplemented.
 type featuresService struct {
@@ -25,12 +27,19 @@ type featuresService struct {
 func (featuresService) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
 	methods := &serverfeatures.SupportedMethods{EventStoreServerVersion: compatibleVersion}
 	for service, names := range map[string][]string{
-		"event_store.client.streams.streams":                {"read", "append", "delete", "tombstone"},
+		"event_store.client.streams.streams": {"read", "append", "delete", "tombstone"},
+		persistentSubscriptions: {
+			"create", "update", "delete", "read", "getinfo", "list", "replayparked", "restartsubsystem",
+		},
 		"event_store.client.gossip.gossip":                  {"read"},
 		"event_store.client.server_features.serverfeatures": {"getsupportedmethods"},
 	} {
 		for _, name := range names {
-			methods.Methods = append(methods.Methods, &serverfeatures.SupportedMethod{ServiceName: service, MethodName: name})
+			method := &serverfeatures.SupportedMethod{ServiceName: service, MethodName: name}
+			if service == persistentSubscriptions {
+				method.Features = []string{"stream", "all"}
+			}
+			methods.Methods = append(methods.Methods, method)
 		}
 	}
 	return methods, nil

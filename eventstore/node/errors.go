@@ -29,12 +29,15 @@ func fail(ctx context.Context, err error) error {
 		gone    *journal.StreamDeleted
 		wrong   *journal.WrongExpected
 		corrupt *journal.Corruption
+		problem *groupProblem
 	)
 	switch {
 	case err == nil:
 		return nil
 	case status.Code(err) != codes.Unknown:
 		return err
+	case errors.As(err, &problem):
+		return problem.status(ctx)
 	case errors.As(err, &gone):
 		trail(ctx, trailerException, "stream-deleted", trailerStream, gone.Stream)
 		return status.Errorf(codes.FailedPrecondition, "Event stream '%s' is deleted.", gone.Stream)

@@ -4,7 +4,7 @@
 //
 // It serves ServerFeatures, Gossip.Read and, of Streams, Read (a stream or $all,
 // both directions, filters, catch-up subscriptions), Append, Delete and
-// Tombstone. Its storage is package journal.
+// Tombstone, and PersistentSubscriptions. Its storage is package journal.
 package node
 
 import (
@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
@@ -58,6 +59,7 @@ type Node struct {
 	listed  bool // node.json is this node's
 	access  Access
 	journal *journal.Journal
+	groups  *persistentService
 	server  *grpc.Server
 	stop    context.CancelFunc
 	log     *slog.Logger
@@ -137,12 +139,14 @@ func serve(ctx context.Context, c Config, host string, j *journal.Journal) (*Nod
 		listed:  !c.Unlisted,
 		access:  access,
 		journal: j,
+		groups:  newPersistentService(alive, j, c.Logger),
 		server:  newServer(newGuard(access), options),
 		stop:    stop,
 		log:     c.Logger,
 		done:    make(chan struct{}),
 	}
 	streams.RegisterStreamsServer(n.server, newStreamsService(alive, j, c.AppendTimeout))
+	persistent.RegisterPersistentSubscriptionsServer(n.server, n.groups)
 	serverfeatures.RegisterServerFeaturesServer(n.server, featuresService{})
 	gossip.RegisterGossipServer(n.server, gossipService{instance: uuid.New(), now: ticks})
 	go func() {
@@ -269,6 +273,7 @@ func (n *Node) Close() error {
 	n.server.GracefulStop()
 	late.Stop()
 	<-n.done
+	n.groups.wait()
 	err := errors.Join(n.serveErr, n.unlist(), n.journal.Close())
 	n.log.Info("event log is closed", "address", n.access.Address)
 	return err

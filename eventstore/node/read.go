@@ -247,13 +247,10 @@ func (r *reader) sendAll(page journal.Page) error {
 // links resolved. A link whose target has gone is sent without an event.
 func (r *reader) send(record *journal.Record) error {
 	m := &eventMessage{record: record, textID: r.textID}
-	if r.links && string(record.Type) == linkType {
-		if revision, stream, ok := parseLink(record.Data); ok {
-			target, err := r.resolve(stream, revision)
-			if err != nil {
-				return err
-			}
-			m.record, m.link = target, record
+	if r.links {
+		var err error
+		if m.record, m.link, err = followLink(r.service.journal, record); err != nil {
+			return err
 		}
 	}
 	r.left--
@@ -270,15 +267,23 @@ func parseLink(data []byte) (revision uint64, stream string, ok bool) {
 	return uint64(n), string(name), ok && err == nil && n >= 0
 }
 
-// resolve finds what a link names, nil where it has gone.
-func (r *reader) resolve(stream string, revision uint64) (*journal.Record, error) {
-	target, err := r.service.journal.At(stream, revision)
+// followLink returns what a record leads to and, where it is a link, the record
+// itself beside that. What has gone is nil.
+func followLink(j *journal.Journal, record *journal.Record) (target, link *journal.Record, err error) {
+	if string(record.Type) != linkType {
+		return record, nil, nil
+	}
+	revision, stream, ok := parseLink(record.Data)
+	if !ok {
+		return record, nil, nil
+	}
+	found, err := j.At(stream, revision)
 	var gone *journal.StreamDeleted
 	if errors.Is(err, journal.ErrNoStream) || errors.As(err, &gone) {
-		return nil, nil //nolint:nilnil // it has gone, which is no error
+		return nil, record, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &target, nil
+	return &found, record, nil
 }

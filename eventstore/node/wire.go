@@ -19,10 +19,13 @@ import (
 // their wire form is written straight from the record; all other messages go
 // through the generated code.
 
-// eventMessage is a ReadResp that holds an event.
+// eventMessage is a ReadResp that holds an event, of Streams or of
+// PersistentSubscriptions, whose messages look the same on the wire.
 type eventMessage struct {
 	record, link *journal.Record // what is shown, and the link that led to it; nil where there is none
 	textID       bool            // ids as text instead of two integers
+	tried        bool            // retries are to be told, as persistent subscriptions do
+	retries      int
 }
 
 // codec is protobuf's, with a short cut for eventMessage.
@@ -44,7 +47,8 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 	return mem.BufferSlice{mem.NewBuffer(buffer, pool)}, nil
 }
 
-// size and append encode a ReadEvent: event 1, link 2, commit_position 3.
+// size and append encode a ReadEvent: event 1, link 2, commit_position 3,
+// retry_count 5.
 func (m *eventMessage) size() int {
 	n := 0
 	if m.record != nil {
@@ -53,7 +57,11 @@ func (m *eventMessage) size() int {
 	if m.link != nil {
 		n += protowire.SizeTag(2) + protowire.SizeBytes(m.recordSize(m.link))
 	}
-	return n + protowire.SizeTag(3) + protowire.SizeVarint(m.original().Position)
+	n += protowire.SizeTag(3) + protowire.SizeVarint(m.original().Position)
+	if m.tried {
+		n += protowire.SizeTag(5) + protowire.SizeVarint(uint64(m.retries))
+	}
+	return n
 }
 
 func (m *eventMessage) append(b []byte) []byte {
@@ -64,7 +72,12 @@ func (m *eventMessage) append(b []byte) []byte {
 		b = m.appendRecord(b, 2, m.link)
 	}
 	b = protowire.AppendTag(b, 3, protowire.VarintType)
-	return protowire.AppendVarint(b, m.original().Position)
+	b = protowire.AppendVarint(b, m.original().Position)
+	if m.tried {
+		b = protowire.AppendTag(b, 5, protowire.VarintType)
+		b = protowire.AppendVarint(b, uint64(m.retries))
+	}
+	return b
 }
 
 // original is the event that stands at the place being read.

@@ -1,8 +1,10 @@
 package node
 
 import (
+	"errors"
 	"testing"
 
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -38,6 +40,45 @@ func TestEventsAreEncodedAsTheProtocolSays(t *testing.T) {
 			Position: &streams.ReadResp_ReadEvent_CommitPosition{CommitPosition: m.original().Position},
 		}}}
 		if diff := cmp.Diff(want, &got, protocmp.Transform()); diff != "" {
+			t.Fatalf("-generated +ours:\n%s", diff)
+		}
+	})
+}
+
+// Persistent subscriptions tell an event in the same form, and how often it was
+// tried.
+func TestEventsAreEncodedForPersistentSubscriptions(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		m := &eventMessage{record: drawRecord(t, "event"), tried: true, retries: int(rapid.Int32Min(0).Draw(t, "retries"))}
+		encoded, err := newCodec().Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Read as what the other service would have sent, but for the retries.
+		var got persistent.ReadResp
+		var plain streams.ReadResp
+		if err := errors.Join(proto.Unmarshal(encoded.Materialize(), &got), proto.Unmarshal(encoded.Materialize(), &plain)); err != nil {
+			t.Fatal(err)
+		}
+		count, told := got.GetEvent().GetCount().(*persistent.ReadResp_ReadEvent_RetryCount)
+		if !told || int(count.RetryCount) != m.retries {
+			t.Fatalf("retries %v, want %d", got.GetEvent().GetCount(), m.retries)
+		}
+		got.GetEvent().Count = nil
+		want, err := proto.Marshal(&got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain.GetEvent().ProtoReflect().SetUnknown(nil)
+		again := &streams.ReadResp{}
+		if err := proto.Unmarshal(want, again); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(&plain, again, protocmp.Transform()); diff != "" {
+			t.Fatalf("-as a stream's +as a group's:\n%s", diff)
+		}
+		if diff := cmp.Diff(generated(m.record, false), plain.GetEvent().GetEvent(), protocmp.Transform()); diff != "" {
 			t.Fatalf("-generated +ours:\n%s", diff)
 		}
 	})

@@ -190,3 +190,87 @@ func (h *harness) awaitEvent(ctx context.Context, stream string, caughtUp func()
 	}
 	return err
 }
+
+// Consumers hear of a restart, and groups are there again afterwards.
+func TestNodeRestartsPersistentSubscriptions(t *testing.T) {
+	t.Parallel()
+	h := nodeHarness(t, node.Config{})
+	stream, _ := h.existing(2)
+	group := h.consume(stream, esdb.Start{}, maxRetries(5))
+	c := group.join(1)
+	c.ack(c.wantTried(0, 0))
+	c.wantTried(1, 0)
+	if err := h.client.RestartPersistentSubscriptionSubsystem(h.ctx, esdb.RestartPersistentSubscriptionSubsystemOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.inner.Recv(); got.SubscriptionDropped == nil {
+		t.Fatalf("%+v, want the subscription dropped", got)
+	}
+	group.until("the settings are there", func(i *esdb.PersistentSubscriptionInfo) bool { return i.Settings.MaxRetryCount == 5 })
+	group.join(1).wantTried(1, 0) // a checkpoint is written in parting
+}
+
+// A subscriber that stops a subscription by its answer is let go, and what it
+// had goes to others. EventStoreDB takes the event for done.
+func TestNodeStopsSubscriberThatSaysSo(t *testing.T) {
+	t.Parallel()
+	h := nodeHarness(t, node.Config{})
+	stream, _ := h.existing(1)
+	group := h.consume(stream, esdb.Start{})
+	c := group.join(1)
+	c.nack(esdb.NackActionStop, c.wantTried(0, 0))
+	if got := c.inner.Recv(); got.SubscriptionDropped == nil {
+		t.Fatalf("%+v, want the subscription dropped", got)
+	}
+	group.join(1).wantTried(0, 1)
+}
+
+// What a group of $all writes down about itself is no reason for it to write
+// again.
+func TestNodeGroupOfAllComesToRest(t *testing.T) {
+	t.Parallel()
+	h := nodeHarness(t, node.Config{})
+	group := h.consumeAll(esdb.Start{}, nil, checkpointEach)
+	h.existing(1)
+	c := group.join(10)
+	for {
+		e := c.next().Event
+		if strings.HasPrefix(e.Event.StreamID, "$persistentsubscription-$all::") {
+			t.Fatalf("an event of %s", e.Event.StreamID)
+		}
+		c.ack(e)
+		if e.Event.StreamID == "$$"+group.own("-checkpoint") {
+			break // the last that the group writes, but for checkpoints
+		}
+	}
+	marked := h.mark()
+	c.ack(c.take(1)...)
+	group.until("it has come to the end", func(i *esdb.PersistentSubscriptionInfo) bool {
+		return i.Stats.LastCheckpointedPosition != nil && *i.Stats.LastCheckpointedPosition == marked
+	})
+	checkpoints := 0
+	for _, e := range h.readAll(esdb.ReadAllOptions{From: marked}, everything) {
+		if e.Event.StreamID == group.own("-checkpoint") {
+			checkpoints++
+		}
+	}
+	if checkpoints > 2 {
+		t.Errorf("%d checkpoints after one event", checkpoints)
+	}
+}
+
+// The application's account makes and uses groups, as the operators' does with
+// EventStoreDB; what they leave in system streams the node writes itself.
+func TestNodeLetsTheApplicationConsume(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, node.Config{})
+	app := connect(t, Server{Name: "the node's application", ConnectionString: n.ConnectionString()}).harness(t)
+	stream, _ := app.existing(1)
+	group := app.consume(stream, esdb.Start{})
+	c := group.join(1)
+	c.nack(esdb.NackActionPark, c.wantTried(0, 0))
+	group.follow("-parked").next()
+	if err := group.delete(); err != nil {
+		t.Fatal(err)
+	}
+}

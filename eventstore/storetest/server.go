@@ -45,6 +45,7 @@ func Run(t *testing.T, server Server) {
 		{"SubscribeToStream", subscribeStreamTests()},
 		{"SubscribeToAll", subscribeAllTests()},
 		{"Checkpoints", checkpointTests()},
+		{"PersistentSubscriptions", persistentTests()},
 		{"Limits", limitTests()},
 		{"BadInput", badInputTests()},
 		{"Features", featureTests()},
