@@ -98,6 +98,12 @@ func TestEveryAcknowledgedEventOutlivesKill(t *testing.T) {
 
 func startChild(t *testing.T, dir string) (*exec.Cmd, streams.StreamsClient) {
 	t.Helper()
+	child, conn := startChildConn(t, dir)
+	return child, streams.NewStreamsClient(conn)
+}
+
+func startChildConn(t *testing.T, dir string) (*exec.Cmd, *grpc.ClientConn) {
+	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this very binary
 	child.Env = append(os.Environ(), childFolder+"="+dir)
 	in, err := child.StdinPipe()
@@ -122,7 +128,7 @@ func startChild(t *testing.T, dir string) (*exec.Cmd, streams.StreamsClient) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	return child, streams.NewStreamsClient(conn)
+	return child, conn
 }
 
 // writeUntilKilled lets 16 writers append batches and kills the node when so

@@ -7,9 +7,12 @@ import { randomUUID } from "node:crypto";
 import { after, test } from "node:test";
 
 import {
-  BACKWARDS, END, EventStoreDBClient, FORWARDS, MaxAppendSizeExceededError, NO_STREAM, START,
+  BACKWARDS, END, EventStoreDBClient, FORWARDS, MaxAppendSizeExceededError, NO_STREAM, PARK, PINNED,
+  PersistentSubscriptionDoesNotExistError, PersistentSubscriptionDroppedError, PersistentSubscriptionExistsError,
+  PersistentSubscriptionMaximumSubscribersReachedError, RETRY, SKIP, START,
   StreamDeletedError, StreamNotFoundError, WrongExpectedVersionError,
-  binaryEvent, eventTypeFilter, excludeSystemEvents, jsonEvent, streamNameFilter,
+  binaryEvent, eventTypeFilter, excludeSystemEvents, jsonEvent,
+  persistentSubscriptionToAllSettingsFromDefaults, persistentSubscriptionToStreamSettingsFromDefaults, streamNameFilter,
 } from "@eventstore/db-client";
 
 const connection = process.env.PORTAL_EVENTSTORE;
@@ -209,4 +212,107 @@ test("a subscription to $all without system events", bounded, async () => {
   const { events } = await existing(2);
   const received = await take(client.subscribeToAll({ fromPosition: from.position, filter: excludeSystemEvents() }), 2);
   assert.deepEqual(ids(received), ids(events));
+});
+
+const fromStart = (changes) => persistentSubscriptionToStreamSettingsFromDefaults({ startFrom: START, ...changes });
+
+async function group(stream, changes) {
+  const name = `group-${randomUUID()}`;
+  await client.createPersistentSubscriptionToStream(stream, name, fromStart(changes));
+  return name;
+}
+
+test("a persistent subscription delivers, retries, skips, parks and replays", bounded, async () => {
+  const { stream, events } = await existing(4);
+  const name = await group(stream);
+  const subscription = client.subscribeToPersistentSubscriptionToStream(stream, name, { bufferSize: 1 });
+  const handled = [];
+  const actions = [
+    async (e) => { await subscription.nack(RETRY, "later", e); },
+    async (e) => { assert.equal(e.retryCount, 1); await subscription.ack(e); },
+    async (e) => { await subscription.nack(SKIP, "never", e); },
+    async (e) => { await subscription.nack(PARK, "poison", e); },
+    async (e) => {
+      await subscription.ack(e);
+      while ((await client.getPersistentSubscriptionToStreamInfo(stream, name)).stats.parkedMessageCount !== 1n);
+      await client.replayParkedMessagesToStream(stream, name);
+    },
+    async (e) => {
+      assert.equal(e.link.streamId, `$persistentsubscription-${stream}::${name}-parked`);
+      await subscription.ack(e);
+    },
+  ];
+  for await (const e of subscription) {
+    handled.push(e.event.id);
+    await actions[handled.length - 1](e);
+    if (handled.length === actions.length) break;
+  }
+  const [a, b, c, d] = ids(events);
+  assert.deepEqual(handled, [a, a, b, c, d, c]);
+  await subscription.unsubscribe();
+  await client.deletePersistentSubscriptionToStream(stream, name);
+  await assert.rejects(client.getPersistentSubscriptionToStreamInfo(stream, name), PersistentSubscriptionDoesNotExistError);
+});
+
+test("consumers of a persistent subscription share its events", bounded, async () => {
+  const { stream, events } = await existing(40);
+  const name = await group(stream);
+  const seen = [];
+  const consumers = Array.from({ length: 4 }, () => client.subscribeToPersistentSubscriptionToStream(stream, name, { bufferSize: 2 }));
+  await new Promise((resolve, reject) => {
+    for (const subscription of consumers) {
+      subscription.on("error", reject);
+      subscription.on("data", (e) => {
+        seen.push(e.event.id);
+        subscription.ack(e).catch(reject);
+        if (seen.length === events.length) resolve();
+      });
+    }
+  });
+  await Promise.all(consumers.map((subscription) => subscription.unsubscribe()));
+  assert.deepEqual(seen.sort(), ids(events).sort());
+});
+
+test("a persistent subscription to $all with a filter", bounded, async () => {
+  const prefix = category();
+  const { result: from } = await existing(1);
+  const name = `group-${randomUUID()}`;
+  await client.createPersistentSubscriptionToAll(name,
+    persistentSubscriptionToAllSettingsFromDefaults({ startFrom: from.position, consumerStrategyName: PINNED }),
+    { filter: streamNameFilter({ prefixes: [`${prefix}-`] }) });
+  await existing(30); // does not match
+  const wanted = several(3);
+  await client.appendToStream(`${prefix}-a`, wanted);
+  const subscription = client.subscribeToPersistentSubscriptionToAll(name);
+  const received = [];
+  for await (const e of subscription) {
+    received.push(e.event.id);
+    await subscription.ack(e);
+    if (received.length === wanted.length) break;
+  }
+  assert.deepEqual(received, ids(wanted));
+  const info = await client.getPersistentSubscriptionToAllInfo(name);
+  assert.deepEqual(info.settings.startFrom, from.position);
+  assert.equal(info.settings.consumerStrategyName, PINNED);
+  assert.ok((await client.listPersistentSubscriptionsToAll()).some((i) => i.groupName === name));
+  await client.deletePersistentSubscriptionToAll(name);
+});
+
+test("what a persistent subscription refuses is told as such", bounded, async () => {
+  const { stream } = await existing(1);
+  const name = await group(stream, { maxSubscriberCount: 1 });
+  await assert.rejects(client.createPersistentSubscriptionToStream(stream, name, fromStart()), PersistentSubscriptionExistsError);
+  const only = client.subscribeToPersistentSubscriptionToStream(stream, name);
+  await new Promise((resolve, reject) => { only.once("confirmation", resolve); only.once("error", reject); });
+  const refused = async (subscription, type) => {
+    await assert.rejects(async () => { for await (const _ of subscription); }, type);
+  };
+  await refused(client.subscribeToPersistentSubscriptionToStream(stream, name), PersistentSubscriptionMaximumSubscribersReachedError);
+  await refused(client.subscribeToPersistentSubscriptionToStream(stream, "nobody"), PersistentSubscriptionDoesNotExistError);
+  const dropped = refused(only, PersistentSubscriptionDroppedError);
+  await client.updatePersistentSubscriptionToStream(stream, name, fromStart({ messageTimeout: 7000 }));
+  await dropped;
+  const info = await client.getPersistentSubscriptionToStreamInfo(stream, name);
+  assert.equal(info.settings.messageTimeout, 7000);
+  assert.equal(info.settings.startFrom, START);
 });
