@@ -92,7 +92,11 @@ func (d Deps) money(ctx context.Context, in *MoneyInput) (*dashboard[MoneyDashbo
 		if err != nil {
 			return err
 		}
-		m, err := dashboards.OfMoney(ctx, r.tx, currency, today)
+		tx, err := r.tx(ctx)
+		if err != nil {
+			return err
+		}
+		m, err := dashboards.OfMoney(ctx, tx, currency, today)
 		if err != nil {
 			return err
 		}
@@ -144,7 +148,11 @@ func (d Deps) quotes(ctx context.Context, in *funnelInput) (*dashboard[QuotesDas
 		if err != nil {
 			return err
 		}
-		q, err := dashboards.OfQuotes(ctx, r.tx, currency, in.From, in.Until, d.Now())
+		tx, err := r.tx(ctx)
+		if err != nil {
+			return err
+		}
+		q, err := dashboards.OfQuotes(ctx, tx, currency, in.From, in.Until, d.Now())
 		body = QuotesDashboard{
 			Drafted: q.Drafted, Sent: q.Sent, Viewed: q.Viewed, Approved: q.Approved, Declined: q.Declined,
 			Draft: q.Draft, Open: q.Open, InChange: q.InChange, Expired: q.Expired, OpenQuestions: q.OpenQuestions,
@@ -158,7 +166,11 @@ func (d Deps) quotes(ctx context.Context, in *funnelInput) (*dashboard[QuotesDas
 func (d Deps) requests(ctx context.Context, in *struct{ api.Waiting }) (*dashboard[RequestsDashboard], error) {
 	var body RequestsDashboard
 	asOf, err := d.read(ctx, in.Waiting, []string{"requests"}, func(r *reader) error {
-		q, err := dashboards.OfRequests(ctx, r.tx, d.Now())
+		tx, err := r.tx(ctx)
+		if err != nil {
+			return err
+		}
+		q, err := dashboards.OfRequests(ctx, tx, d.Now())
 		body = RequestsDashboard{
 			Waiting: q.Waiting, OldestSince: q.OldestSince, Overdue: q.Overdue, AskedBack: q.AskedBack,
 			Accepted: q.Accepted, Declined: q.Declined, MedianDecision: q.MedianDecision, ByWait: []Wait{},

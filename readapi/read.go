@@ -17,9 +17,10 @@ import (
 // reader is one look into the read models of one business, all of it at one
 // moment. Queries are queued and asked at once.
 type reader struct {
-	tx    pgx.Tx
-	who   api.Principal
-	batch pgx.Batch
+	who     api.Principal
+	readers *database.Readers
+	batch   pgx.Batch
+	begun   pgx.Tx // nil until a question depends on an answer
 }
 
 // queue asks a query with the next flush; scan gets its rows.
@@ -27,14 +28,43 @@ func (r *reader) queue(scan func(pgx.Rows) error, sql string, args ...any) {
 	r.batch.Queue(sql, args...).Query(scan)
 }
 
-// flush asks what is queued, in one round trip.
+// flush asks what is queued, in one round trip, where the next questions depend
+// on the answers.
 func (r *reader) flush(ctx context.Context) error {
-	if r.batch.Len() == 0 {
-		return nil
+	tx, err := r.tx(ctx)
+	if err != nil {
+		return err
 	}
-	err := r.tx.SendBatch(ctx, &r.batch).Close()
+	err = tx.SendBatch(ctx, &r.batch).Close()
 	r.batch = pgx.Batch{}
 	return err
+}
+
+// tx is the moment at which everything is asked.
+func (r *reader) tx(ctx context.Context) (_ pgx.Tx, err error) {
+	if r.begun == nil {
+		r.begun, err = r.readers.Begin(ctx, r.who.Business)
+	}
+	return r.begun, err
+}
+
+// end asks what is still queued. All of a look without dependent questions is
+// asked here.
+func (r *reader) end(ctx context.Context) error {
+	switch {
+	case r.batch.Len() == 0:
+		return nil
+	case r.begun == nil:
+		return r.readers.Ask(ctx, r.who.Business, &r.batch)
+	default:
+		return r.flush(ctx)
+	}
+}
+
+func (r *reader) close(ctx context.Context) {
+	if r.begun != nil {
+		_ = r.begun.Rollback(ctx) // nothing was written, and the pool drops a connection that it failed on
+	}
 }
 
 // read answers from the read models named, after they have come to the position
@@ -53,15 +83,11 @@ func (d Deps) read(ctx context.Context, w api.Waiting, models []string, fn func(
 		return api.AsOf{}, err
 	}
 	var asOf *time.Time
-	err := database.AsReader(ctx, d.Pool, who.Business, func(tx pgx.Tx) error {
-		r := &reader{tx: tx, who: who}
+	err := d.look(ctx, who, func(r *reader) error {
 		r.queue(one(&asOf), `
 			SELECT CASE WHEN count(*) = cardinality($1::text[]) THEN min(as_of) END
 			FROM freshness WHERE projection = ANY ($1)`, models)
-		if err := fn(r); err != nil {
-			return err
-		}
-		return r.flush(ctx)
+		return fn(r)
 	})
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && refused.Code == undefinedTable {
@@ -74,6 +100,16 @@ func (d Deps) read(ctx context.Context, w api.Waiting, models []string, fn func(
 		return api.AsOf{}, api.Unready("not_built", "the read model is being built for the first time")
 	}
 	return api.AsOfTime(*asOf), nil
+}
+
+// look lets fn ask, all of it at one moment.
+func (d Deps) look(ctx context.Context, who api.Principal, fn func(*reader) error) error {
+	r := &reader{who: who, readers: d.Readers}
+	defer r.close(ctx)
+	if err := fn(r); err != nil {
+		return err
+	}
+	return r.end(ctx)
 }
 
 // undefinedTable is Postgres's code for what a query finds missing while the

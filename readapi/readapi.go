@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"portal.example/internal/api"
+	"portal.example/internal/database"
 	"portal.example/projections"
 )
 
@@ -30,11 +30,11 @@ type ViewRecorder interface {
 
 // Deps are what the read side stands on. All of it is required but Logger.
 type Deps struct {
-	Pool   *pgxpool.Pool
-	Runner projections.Waiter
-	Views  ViewRecorder
-	Now    func() time.Time
-	Logger *slog.Logger
+	Readers *database.Readers
+	Runner  projections.Waiter
+	Views   ViewRecorder
+	Now     func() time.Time
+	Logger  *slog.Logger
 }
 
 // Register adds the routes.

@@ -94,7 +94,7 @@ func newWorld(t *testing.T) *world {
 	w.last = w.live.Append(t, mine, other).String()
 	a, router := api.New(api.Config{Tokens: everyone})
 	readapi.Register(a, readapi.Deps{
-		Pool: w.live.Pool, Runner: w.live.Runner, Views: w.views,
+		Readers: w.live.Readers, Runner: w.live.Runner, Views: w.views,
 		Now: func() time.Time { return projectiontest.Noon },
 	})
 	w.handler = router

@@ -19,11 +19,12 @@ import (
 // portal is what all that acts on the portal's data works with: the server and
 // the subcommands beside it.
 type portal struct {
-	log    *eventstore.Client
-	codec  *eventstore.Codec
-	pool   *pgxpool.Pool
-	room   *commands.Room
-	tokens *identity.Tokens
+	log     *eventstore.Client
+	codec   *eventstore.Codec
+	pool    *pgxpool.Pool
+	readers *database.Readers
+	room    *commands.Room
+	tokens  *identity.Tokens
 
 	closeLog func() error
 }
@@ -58,6 +59,14 @@ func newPortal(ctx context.Context, cfg config, client *eventstore.Client, close
 			p.pool.Close()
 		}
 	}()
+	if p.readers, err = database.NewReaders(ctx, p.pool); err != nil {
+		return nil, fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			p.readers.Close()
+		}
+	}()
 	master, err := keys.OpenMaster(cfg.masterKey, cfg.data)
 	if err != nil {
 		return nil, err
@@ -83,6 +92,7 @@ func newPortal(ctx context.Context, cfg config, client *eventstore.Client, close
 }
 
 func (p *portal) close() error {
+	p.readers.Close()
 	p.pool.Close()
 	return p.closeLog()
 }

@@ -184,7 +184,7 @@ func (s *server) routes(metrics *prometheus.Registry, proxies api.Proxies) http.
 	a, router := api.New(api.Config{Version: version(), Tokens: s.gate, Logger: s.logger, Metrics: metrics, Proxies: proxies})
 	s.useCases(a)
 	readapi.Register(a, readapi.Deps{
-		Pool: s.pool, Runner: s.runner, Views: s.views(), Now: s.room.Now, Logger: s.logger,
+		Readers: s.readers, Runner: s.runner, Views: s.views(), Now: s.room.Now, Logger: s.logger,
 	})
 	s.health(router)
 	router.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))

@@ -92,46 +92,122 @@ func TestAUserWithoutRightsIsToldWhatIsMissing(t *testing.T) {
 	}
 }
 
+func readers(ctx context.Context, t *testing.T, pool *pgxpool.Pool) *database.Readers {
+	t.Helper()
+	r, err := database.NewReaders(ctx, pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	return r
+}
+
 func TestAReaderCannotWriteNorSeeMore(t *testing.T) {
 	t.Parallel()
 	ctx := withLimit(t)
 	pool := open(ctx, t, migrated(t))
 	exec(ctx, t, pool, `CREATE TABLE read.note (text text); GRANT ALL ON read.note TO portal_reader`)
+	r := readers(ctx, t, pool)
 	for statement, code := range map[string]string{
 		`INSERT INTO note VALUES ('x')`:   "25006", // read only
 		`SELECT * FROM identity.api_keys`: "42501", // no right
 		`SELECT * FROM keys.subjects`:     "42501",
 		`SELECT * FROM runner.builds`:     "42501",
 		`SET TRANSACTION READ WRITE`:      "25001", // too late
-		`SELECT set_config('role', 'none', true), * FROM note; INSERT INTO note VALUES ('x')`: "25006",
 	} {
-		err := database.AsReader(ctx, pool, "acme", func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, `SELECT * FROM freshness, note`); err != nil {
-				t.Errorf("reading: %v", err)
+		question := &pgx.Batch{}
+		question.Queue(`SELECT * FROM freshness, note`)
+		question.Queue(statement)
+		tx, err := r.Begin(ctx, "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(ctx, `SELECT * FROM freshness, note`); err != nil {
+			t.Errorf("reading: %v", err)
+		}
+		_, err = tx.Exec(ctx, statement)
+		for way, err := range map[string]error{"by Begin": err, "by Ask": r.Ask(ctx, "acme", question)} {
+			var refused *pgconn.PgError
+			if !errors.As(err, &refused) || refused.Code != code {
+				t.Errorf("%s %s: %v", statement, way, err)
 			}
-			_, err := tx.Exec(ctx, statement)
-			return err
-		})
-		var refused *pgconn.PgError
-		if !errors.As(err, &refused) || refused.Code != code {
-			t.Errorf("%s: %v", statement, err)
+		}
+		if err := tx.Rollback(ctx); err != nil {
+			t.Error(err)
 		}
 	}
-	// The connection goes back to the pool as what it was.
+	// The other connections are as they were.
 	exec(ctx, t, pool, `INSERT INTO read.note VALUES ('x')`)
+}
+
+func TestALookIsAtOneMomentAndOfOneBusiness(t *testing.T) {
+	t.Parallel()
+	ctx := withLimit(t)
+	pool := open(ctx, t, migrated(t)+"&pool_max_conns=1") // every look has the same connection
+	exec(ctx, t, pool, `CREATE TABLE read.note (text text); GRANT SELECT ON read.note TO portal_reader`)
+	r := readers(ctx, t, pool)
+
+	var business, isolation string
+	var begun, still time.Time
+	question := &pgx.Batch{}
+	question.Queue(`SELECT current_setting('portal.business'), current_setting('transaction_isolation'), now()`).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&business, &isolation, &begun) })
+	question.Queue(`SELECT now()`).QueryRow(func(row pgx.Row) error { return row.Scan(&still) })
+	if err := r.Ask(ctx, "acme", question); err != nil {
+		t.Fatal(err)
+	}
+	if business != "acme" || isolation != "repeatable read" || !begun.Equal(still) { // now is when the transaction began
+		t.Errorf("%q, %s, at %s and %s", business, isolation, begun, still)
+	}
+
+	tx, err := r.Begin(ctx, "bolt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func() (n int) {
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM note`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := count()
+	exec(ctx, t, pool, `INSERT INTO read.note VALUES ('x')`)
+	if after := count(); after != before {
+		t.Errorf("%d notes became %d", before, after)
+	}
+	if err := tx.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	// Nobody's business stays with the connection.
+	question = &pgx.Batch{}
+	question.Queue(`SELECT 1/0`)
+	if err := r.Ask(ctx, "acme", question); err == nil {
+		t.Error("no error")
+	}
+	if tx, err = r.Begin(ctx, "x"); err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(ctx) //nolint:errcheck // nothing was written
+	if err := tx.QueryRow(ctx, `SELECT current_setting('portal.business')`).Scan(&business); err != nil || business != "x" {
+		t.Errorf("%q, %v", business, err)
+	}
 }
 
 func TestABusinessThatIsNoID(t *testing.T) {
 	t.Parallel()
 	ctx := withLimit(t)
-	pool := open(ctx, t, migrated(t))
+	r := readers(ctx, t, open(ctx, t, migrated(t)))
 	for _, business := range []string{"", "a'; DROP SCHEMA read; --", "é", strings.Repeat("x", 65), "a b", "a\x00"} {
-		err := database.AsReader(ctx, pool, business, func(pgx.Tx) error {
+		question := &pgx.Batch{}
+		question.Queue(`SELECT 1`).QueryRow(func(pgx.Row) error {
 			t.Errorf("read for %q", business)
 			return nil
 		})
-		if err == nil {
+		if r.Ask(ctx, business, question) == nil {
 			t.Errorf("no error for %q", business)
+		}
+		if _, err := r.Begin(ctx, business); err == nil {
+			t.Errorf("a look for %q", business)
 		}
 	}
 }

@@ -12,16 +12,60 @@ import (
 // businessID is every id that can stand between quotes as it is.
 var businessID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
 
-// AsReader calls fn in a transaction that can read and nothing else, sees one
-// moment of the database, and sees of the read models the rows of this business
-// only. The search path is schema read. Beginning costs one round trip.
-func AsReader(ctx context.Context, pool *pgxpool.Pool, business string, fn func(pgx.Tx) error) error {
-	if !businessID.MatchString(business) {
-		return fmt.Errorf("database: %q is no id of a business", business)
+// Readers are connections that can read and nothing else, and see of the read
+// models the rows of one business at a time. They are apart from those that
+// write, so that the role and the search path, which is schema read, are set
+// once for a connection and not for each look.
+type Readers struct{ pool *pgxpool.Pool }
+
+// NewReaders returns readers of the pool's database, as many at most as the pool
+// has connections. Like Open it does not connect.
+func NewReaders(ctx context.Context, pool *pgxpool.Pool) (*Readers, error) {
+	cfg := pool.Config()
+	params := cfg.ConnConfig.RuntimeParams
+	params["application_name"] = "portal reader"
+	params["search_path"] = "read"
+	params["default_transaction_read_only"] = "on"
+	params["default_transaction_isolation"] = "repeatable read" // all of a look is at one moment
+	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "SET ROLE "+ReaderRole)
+		return err
 	}
-	begin := "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;" +
-		"SET LOCAL ROLE portal_reader;" +
-		"SET LOCAL search_path = read;" +
-		"SET LOCAL portal.business = '" + business + "'"
-	return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{BeginQuery: begin}, fn)
+	readers, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	return &Readers{readers}, nil
+}
+
+// Close waits for the looks in progress and closes the connections.
+func (r *Readers) Close() { r.pool.Close() }
+
+// Ask asks all questions for the business at one moment of the database, in one
+// round trip. Their callbacks have run when it returns.
+func (r *Readers) Ask(ctx context.Context, business string, questions *pgx.Batch) error {
+	if err := checkBusiness(business); err != nil {
+		return err
+	}
+	// What is sent together is one transaction, with whose end the setting goes.
+	look := &pgx.Batch{}
+	look.Queue(`SELECT set_config('portal.business', $1, true)`, business)
+	look.QueuedQueries = append(look.QueuedQueries, questions.QueuedQueries...)
+	return r.pool.SendBatch(ctx, look).Close()
+}
+
+// Begin starts a look at one moment of the database for questions that depend on
+// earlier answers. It costs a round trip. Whoever began rolls back.
+func (r *Readers) Begin(ctx context.Context, business string) (pgx.Tx, error) {
+	if err := checkBusiness(business); err != nil {
+		return nil, err
+	}
+	return r.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL portal.business = '" + business + "'"})
+}
+
+func checkBusiness(id string) error {
+	if !businessID.MatchString(id) {
+		return fmt.Errorf("database: %q is no id of a business", id)
+	}
+	return nil
 }

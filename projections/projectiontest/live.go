@@ -18,8 +18,9 @@ import (
 
 // Live is a log with read models that follow it.
 type Live struct {
-	Pool   *pgxpool.Pool
-	Runner *runner.Runner
+	Pool    *pgxpool.Pool
+	Readers *database.Readers
+	Runner  *runner.Runner
 
 	client      *eventstore.Client
 	codec       *eventstore.Codec
@@ -49,6 +50,10 @@ func Follow(t testing.TB, projections ...runner.Projection) *Live {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.Pool.Close)
+	if l.Readers, err = database.NewReaders(ctx, l.Pool); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Readers.Close)
 	l.Runner = runner.New(runner.Config{
 		Pool: l.Pool, Client: l.client, Codec: l.codec, Projections: projections,
 		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),

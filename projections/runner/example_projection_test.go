@@ -136,6 +136,9 @@ func TestFromACommandToARow(t *testing.T) {
 	}))
 	must(err)
 	defer pool.Close()
+	readers, err := database.NewReaders(ctx, pool)
+	must(err)
+	defer readers.Close()
 	codec, err := eventstore.NewCodec(codectest.NewKeyring(), eventTypes()...)
 	must(err)
 	loans, err := eventstore.NewCategory[State, Event]("loan", client, codec, 1000)
@@ -166,14 +169,15 @@ func TestFromACommandToARow(t *testing.T) {
 	position := give(ReportLost{Account: "It fell into the canal.", At: noon})
 
 	must(projections.WaitFor(ctx, "loans", position))
-	must(database.AsReader(ctx, pool, "acme", func(tx pgx.Tx) error {
-		var customer, items, state string
-		err := tx.QueryRow(ctx, `SELECT customer_id, items, state FROM loans`).Scan(&customer, &items, &state)
-		if customer != "dana" || items != "ladder, drill" || state != "lost" {
-			t.Errorf("%s has %s: %s", customer, items, state)
-		}
-		return err
-	}))
+	var customer, items, state string
+	question := &pgx.Batch{}
+	question.Queue(`SELECT customer_id, items, state FROM loans`).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&customer, &items, &state)
+	})
+	must(readers.Ask(ctx, "acme", question))
+	if customer != "dana" || items != "ladder, drill" || state != "lost" {
+		t.Errorf("%s has %s: %s", customer, items, state)
+	}
 }
 
 // The guide shows no code but that of these examples.

@@ -113,14 +113,15 @@ func (m *meters) Apply(ctx context.Context, tx pgx.Tx, batch []eventstore.Decode
 
 // world is a log, a database and what connects them.
 type world struct {
-	t      *testing.T
-	ctx    context.Context
-	dir    string
-	node   *node.Node
-	client *eventstore.Client
-	codec  *eventstore.Codec
-	url    string
-	pool   *pgxpool.Pool
+	t       *testing.T
+	ctx     context.Context
+	dir     string
+	node    *node.Node
+	client  *eventstore.Client
+	codec   *eventstore.Codec
+	url     string
+	pool    *pgxpool.Pool
+	readers *database.Readers
 }
 
 func newWorld(t *testing.T) *world {
@@ -142,6 +143,8 @@ func newWorldOn(t *testing.T, url string) *world {
 	w.codec = must(eventstore.NewCodec(codectest.NewKeyring(), types...))(t)
 	w.pool = must(database.Open(ctx, url))(t)
 	t.Cleanup(w.pool.Close)
+	w.readers = must(database.NewReaders(ctx, w.pool))(t)
+	t.Cleanup(w.readers.Close)
 	return w
 }
 

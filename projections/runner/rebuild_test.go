@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"portal.example/eventstore"
-	"portal.example/internal/database"
 )
 
 func TestRebuildingBesideTheLiveTables(t *testing.T) {
@@ -132,9 +131,9 @@ func TestAsAPlainOwnerOfTheDatabase(t *testing.T) {
 		t.Error("this is a superuser")
 	}
 	var sum int
-	err := database.AsReader(w.ctx, w.pool, "acme", func(tx pgx.Tx) error {
-		return tx.QueryRow(w.ctx, `SELECT sum(sum) FROM m_sum`).Scan(&sum)
-	})
+	question := &pgx.Batch{}
+	question.Queue(`SELECT sum(sum) FROM m_sum`).QueryRow(func(row pgx.Row) error { return row.Scan(&sum) })
+	err := w.readers.Ask(w.ctx, "acme", question)
 	if err != nil || sum != 1 {
 		t.Errorf("acme reads %d, %v", sum, err)
 	}

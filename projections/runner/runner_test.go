@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"portal.example/eventstore"
-	"portal.example/internal/database"
 )
 
 func TestRowsFollowTheLog(t *testing.T) {
@@ -76,17 +75,16 @@ func TestReadersSeeTheirBusinessOnly(t *testing.T) {
 
 	for business, want := range map[string][]string{"acme": {"meter-1"}, "bolt": {"meter-2"}, "nobody": {}} {
 		for _, relation := range []string{"m_sum", "read.m_sum", "m_v1.m_sum"} {
-			err := database.AsReader(w.ctx, w.pool, business, func(tx pgx.Tx) error {
-				rows, err := tx.Query(w.ctx, `SELECT meter FROM `+relation)
-				if err != nil {
-					return err
-				}
-				got, err := pgx.CollectRows(rows, pgx.RowTo[string])
-				if d := cmp.Diff(want, got); d != "" {
-					t.Errorf("%s reads %s: %s", business, relation, d)
-				}
+			var got []string
+			question := &pgx.Batch{}
+			question.Queue(`SELECT meter FROM ` + relation).Query(func(rows pgx.Rows) (err error) {
+				got, err = pgx.CollectRows(rows, pgx.RowTo[string])
 				return err
 			})
+			err := w.readers.Ask(w.ctx, business, question)
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("%s reads %s: %s", business, relation, d)
+			}
 			if err != nil {
 				t.Errorf("%s reads %s: %v", business, relation, err)
 			}
