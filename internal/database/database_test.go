@@ -187,7 +187,7 @@ func TestALookIsAtOneMomentAndOfOneBusiness(t *testing.T) {
 	if tx, err = r.Begin(ctx, "x"); err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Rollback(ctx) //nolint:errcheck // nothing was written
+	defer tx.Rollback(ctx)
 	if err := tx.QueryRow(ctx, `SELECT current_setting('portal.business')`).Scan(&business); err != nil || business != "x" {
 		t.Errorf("%q, %v", business, err)
 	}
