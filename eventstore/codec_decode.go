@@ -36,21 +36,38 @@ type Decoded struct {
 // The personal fields of the metadata are left sealed, for few readers show
 // them and a replay would pay for them with every event. See OpenMetadata.
 func (c *Codec) DecodeBatch(ctx context.Context, batch []Recorded) ([]Decoded, error) {
+	decoded, documents := c.parseBatch(batch)
+	if err := c.open(ctx, decoded, documents); err != nil {
+		return nil, err
+	}
+	understood(decoded, documents)
+	return decoded, nil
+}
+
+// DecodeSealed is DecodeBatch for whoever needs no personal field: all of them
+// have their zero value, and no key is asked for.
+func (c *Codec) DecodeSealed(batch []Recorded) []Decoded {
+	decoded, documents := c.parseBatch(batch)
+	understood(decoded, documents)
+	return decoded
+}
+
+func (c *Codec) parseBatch(batch []Recorded) ([]Decoded, []document) {
 	decoded := make([]Decoded, len(batch))
 	documents := make([]document, len(batch))
 	inParallel(len(batch), func(i int) {
 		decoded[i].Record = batch[i]
 		documents[i], decoded[i].Err = c.parse(&decoded[i])
 	})
-	if err := c.open(ctx, decoded, documents); err != nil {
-		return nil, err
-	}
+	return decoded, documents
+}
+
+func understood(decoded []Decoded, documents []document) {
 	for i := range decoded {
 		if d := &decoded[i]; d.Err == nil {
 			d.Event = documents[i].value.Interface()
 		}
 	}
-	return decoded, nil
 }
 
 // worthSharing is how many events are worth a goroutine: a replay's batches

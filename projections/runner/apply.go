@@ -115,7 +115,7 @@ func (l *leader) callApply(ctx context.Context, tx pgx.Tx, events []eventstore.D
 	return l.build.projection.Apply(ctx, tx, events)
 }
 
-// panicked keeps apart what a panic says and where it was.
+// panicked is a panic of Apply. It keeps apart what a panic says and where it was.
 type panicked struct {
 	value any
 	stack string
@@ -123,10 +123,16 @@ type panicked struct {
 
 func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
+func (p *panicked) Stack() string { return p.stack }
+
+// stackOf is where the error came from, if it was a panic.
 func stackOf(err error) string {
-	var p *panicked
+	var p interface {
+		error
+		Stack() string
+	}
 	if errors.As(err, &p) {
-		return p.stack
+		return p.Stack()
 	}
 	return ""
 }

@@ -14,6 +14,10 @@ const (
 	largestBatch     = 20_000
 	largestLiveBatch = 5_000
 
+	// firstBatch is small, so that Postgres is at work soon; the next ones are
+	// twice as large each.
+	firstBatch = 2_500
+
 	// largestBatchBytes bounds a batch of large events.
 	largestBatchBytes = 32 << 20
 
@@ -42,7 +46,9 @@ type feed struct {
 	codec      *eventstore.Codec
 	types      []string
 	limit      int  // of events in a batch
+	growing    int  // the limit of the next batch, until it is the former
 	everything bool // the source does not filter by type
+	sealed     bool // personal fields are left empty
 	from       eventstore.Position
 
 	batches chan batch
@@ -105,7 +111,8 @@ func (f *feed) follow(ctx context.Context) error {
 func (f *feed) gather(ctx context.Context, source Source, live bool) ([]eventstore.Notice, error) {
 	limit := min(f.limit, largestLiveBatch)
 	if !live {
-		limit = f.limit
+		limit = min(f.limit, max(f.growing, firstBatch))
+		f.growing = 2 * limit
 	}
 	notices, err := source.NextBatch(ctx, limit)
 	if err != nil || live {
@@ -168,6 +175,10 @@ func (f *feed) decode(ctx context.Context, notices []eventstore.Notice) (batch, 
 		}
 	}
 	if len(wanted) == 0 {
+		return b, nil
+	}
+	if f.sealed {
+		b.events = f.codec.DecodeSealed(wanted)
 		return b, nil
 	}
 	var err error

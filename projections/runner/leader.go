@@ -51,8 +51,9 @@ func (l *leader) lead(ctx context.Context) error {
 	}()
 
 	ctx, cancel := context.WithCancel(ctx)
+	_, sealed := l.build.projection.(Sealed)
 	f := &feed{
-		client: l.runner.subscribe, codec: l.runner.cfg.Codec, types: l.build.projection.Types(),
+		client: l.runner.subscribe, codec: l.runner.cfg.Codec, types: l.build.projection.Types(), sealed: sealed,
 		limit: l.limit, from: l.at.position, batches: make(chan batch),
 	}
 	go f.run(ctx)

@@ -50,6 +50,11 @@ type Projection interface {
 	Apply(ctx context.Context, tx pgx.Tx, batch []eventstore.Decoded) error
 }
 
+// Sealed is implemented by projections to which personal fields are nothing. They
+// get events with these left empty, which saves a replay the keys, and cannot
+// show what they were never given.
+type Sealed interface{ Sealed() }
+
 // Source is where events come from; eventstore.Subscription is one.
 type Source interface {
 	NextBatch(ctx context.Context, limit int) ([]eventstore.Notice, error)

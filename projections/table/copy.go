@@ -1,9 +1,12 @@
 package table
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,75 +15,127 @@ import (
 	"portal.example/internal/database"
 )
 
-// Copy collects rows for Postgres's binary COPY, the fastest way in for rows
-// that are only ever added. It writes the format itself: going through the
-// driver's general codecs takes nearly twice as long.
-//
-// Each row begins with Row, followed by its columns in their order.
-type Copy struct {
-	table   string
-	columns []string
-	buf     []byte
-	rows    int
-}
-
-// NewCopy begins a COPY into these columns of a table. rows is about how many
-// there will be.
-func NewCopy(table string, rows int, columns ...string) *Copy {
+// Copy adds n rows by Postgres's binary COPY, the fastest way in for rows that
+// are only ever added. write fills in row i, column by column in their order. It
+// is called while Postgres is at work on the rows before, and its error is
+// Copy's.
+func Copy(ctx context.Context, tx pgx.Tx, table string, columns []string, n int, write func(row *Row, i int) error) error {
+	if n == 0 {
+		return nil
+	}
 	const signature = "PGCOPY\n\xff\r\n\x00" // then flags and the length of a header extension, both zero
-	c := &Copy{table: table, columns: columns, buf: make([]byte, 0, 64+512*rows)}
-	c.buf = append(append(c.buf, signature...), 0, 0, 0, 0, 0, 0, 0, 0)
-	return c
+	rows := &rows{columns: len(columns), n: n, write: write}
+	rows.row.buf = append(append(make([]byte, 0, 2*chunk), signature...), 0, 0, 0, 0, 0, 0, 0, 0)
+	err := database.Copy(ctx, tx, table, columns, rows)
+	if failed := rows.failed.Load(); failed != nil {
+		return *failed
+	}
+	return err
 }
 
-// Row begins a row.
-func (c *Copy) Row() {
-	c.rows++
-	c.buf = binary.BigEndian.AppendUint16(c.buf, uint16(len(c.columns)))
+// chunk is about how many bytes of rows are made at a time: what the driver
+// sends at once.
+const chunk = 64 << 10
+
+// rows makes rows as they are read. It writes the format itself: going through
+// the driver's general codecs takes nearly twice as long.
+type rows struct {
+	columns, n int
+	write      func(*Row, int) error
+
+	next   int // row to be made
+	row    Row
+	unread []byte
+	failed atomic.Pointer[error] // the driver reads in a goroutine of its own
 }
+
+func (r *rows) Read(p []byte) (n int, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = &Panicked{Value: value, stack: string(debug.Stack())}
+		}
+		if err != nil && err != io.EOF { //nolint:errorlint // it is this function's own
+			r.failed.Store(&err)
+		}
+	}()
+	if len(r.unread) == 0 {
+		if r.next > r.n {
+			return 0, io.EOF
+		}
+		if err := r.make(); err != nil {
+			return 0, err
+		}
+	}
+	n = copy(p, r.unread)
+	r.unread = r.unread[n:]
+	return n, nil
+}
+
+func (r *rows) make() error {
+	if r.next > 0 { // else the header is there
+		r.row.buf = r.row.buf[:0]
+	}
+	for ; r.next < r.n && len(r.row.buf) < chunk; r.next++ {
+		r.row.buf = binary.BigEndian.AppendUint16(r.row.buf, uint16(r.columns))
+		if err := r.write(&r.row, r.next); err != nil {
+			return err
+		}
+	}
+	if r.next == r.n {
+		r.row.buf = append(r.row.buf, 0xff, 0xff) // the trailer: a row of -1 columns
+		r.next++
+	}
+	r.unread = r.row.buf
+	return nil
+}
+
+// Panicked is a panic that came from a row.
+type Panicked struct {
+	Value any
+	stack string
+}
+
+func (p *Panicked) Error() string { return fmt.Sprintf("panic: %v", p.Value) }
+
+// Stack says where it was.
+func (p *Panicked) Stack() string { return p.stack }
+
+// Row is one row in Postgres's binary format.
+type Row struct{ buf []byte }
 
 // Text is a column of type text.
-func (c *Copy) Text(s string) {
-	c.length(len(s))
-	c.buf = append(c.buf, s...)
+func (r *Row) Text(s string) {
+	r.length(len(s))
+	r.buf = append(r.buf, s...)
 }
 
 // Int is a column of type bigint.
-func (c *Copy) Int(n int64) {
-	c.length(8)
-	c.buf = binary.BigEndian.AppendUint64(c.buf, uint64(n))
+func (r *Row) Int(n int64) {
+	r.length(8)
+	r.buf = binary.BigEndian.AppendUint64(r.buf, uint64(n))
 }
 
 // UUID is a column of type uuid.
-func (c *Copy) UUID(id uuid.UUID) {
-	c.length(len(id))
-	c.buf = append(c.buf, id[:]...)
+func (r *Row) UUID(id uuid.UUID) {
+	r.length(len(id))
+	r.buf = append(r.buf, id[:]...)
 }
 
 // epoch is Postgres's: timestamps count microseconds from there.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Time is a column of type timestamptz.
-func (c *Copy) Time(t time.Time) {
-	c.Int(t.UnixMicro() - epoch.UnixMicro())
+func (r *Row) Time(t time.Time) {
+	r.Int(t.UnixMicro() - epoch.UnixMicro())
 }
 
 // JSON is a column of type jsonb.
-func (c *Copy) JSON(document []byte) {
+func (r *Row) JSON(document []byte) {
 	const version = 1
-	c.length(1 + len(document))
-	c.buf = append(append(c.buf, version), document...)
+	r.length(1 + len(document))
+	r.buf = append(append(r.buf, version), document...)
 }
 
-func (c *Copy) length(n int) {
-	c.buf = binary.BigEndian.AppendUint32(c.buf, uint32(n))
-}
-
-// Do sends the rows.
-func (c *Copy) Do(ctx context.Context, tx pgx.Tx) error {
-	if c.rows == 0 {
-		return nil
-	}
-	c.buf = append(c.buf, 0xff, 0xff) // the trailer: a row of -1 columns
-	return database.Copy(ctx, tx, c.table, c.columns, bytes.NewReader(c.buf))
+func (r *Row) length(n int) {
+	r.buf = binary.BigEndian.AppendUint32(r.buf, uint32(n))
 }

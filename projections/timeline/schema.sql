@@ -22,12 +22,11 @@ CREATE TABLE timeline (
     _position    bigint NOT NULL
 );
 
--- It orders the rows; nothing is put in twice, because the checkpoint moves with
--- the rows. No primary key, which would be kept up while the table is filled.
-CREATE UNIQUE INDEX timeline_in_order ON timeline (business_id, occurred_at, _position, _revision);
-
--- A record has few events, so that they are found by it and then sorted. What
--- the portal did by itself, such as imports, is not looked for by actor.
+-- They find and roughly order rows; the few of one time, one record or one
+-- customer are then sorted. Nothing is put in twice, because the checkpoint moves
+-- with the rows. What the portal did by itself, such as imports, is not looked for
+-- by actor.
+CREATE INDEX timeline_in_order ON timeline (business_id, occurred_at);
 CREATE INDEX timeline_of_record ON timeline (record_id);
-CREATE INDEX timeline_of_customer ON timeline (customer_id, occurred_at) WHERE customer_id <> '';
+CREATE INDEX timeline_of_customer ON timeline (customer_id) WHERE customer_id <> '';
 CREATE INDEX timeline_of_actor ON timeline (actor_id, occurred_at) WHERE actor_kind <> 'system';
