@@ -271,6 +271,20 @@ func (emptyKeyring) Lookup(context.Context, []eventstore.Subject) (map[eventstor
 
 // What cannot be read for want of a key must not pass for erased, or a key
 // store that was restored without its newest keys would empty the read models.
+func TestSealedEventsKeepWhatIsPersonalToThemselves(t *testing.T) {
+	t.Parallel()
+	codec := newCodec(t, codectest.NewKeyring())
+	r := encode(t, codec, envelope(), Signed{ContactID: "dana", Name: "Dana Reyes"})[0]
+	strangers := newCodec(t, brokenKeyring{})
+	decoded := strangers.DecodeSealed([]eventstore.Recorded{r})
+	if err := decoded[0].Err; err != nil {
+		t.Fatal(err)
+	}
+	if got, want := decoded[0].Event, (Signed{ContactID: "dana"}); !cmp.Equal(got, any(want)) || decoded[0].Metadata.Business != "acme" {
+		t.Errorf("%+v", decoded[0])
+	}
+}
+
 func TestAMissingKeyIsNoErasure(t *testing.T) {
 	t.Parallel()
 	batch := encode(t, newCodec(t, codectest.NewKeyring()), envelope(), wholeSigned())

@@ -49,29 +49,27 @@ type rows struct {
 	failed atomic.Pointer[error] // the driver reads in a goroutine of its own
 }
 
-func (r *rows) Read(p []byte) (n int, err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			err = &Panicked{Value: value, stack: string(debug.Stack())}
-		}
-		if err != nil && err != io.EOF { //nolint:errorlint // it is this function's own
-			r.failed.Store(&err)
-		}
-	}()
+func (r *rows) Read(p []byte) (int, error) {
 	if len(r.unread) == 0 {
 		if r.next > r.n {
 			return 0, io.EOF
 		}
 		if err := r.make(); err != nil {
+			r.failed.Store(&err)
 			return 0, err
 		}
 	}
-	n = copy(p, r.unread)
+	n := copy(p, r.unread)
 	r.unread = r.unread[n:]
 	return n, nil
 }
 
-func (r *rows) make() error {
+func (r *rows) make() (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = &Panicked{Value: value, stack: string(debug.Stack())}
+		}
+	}()
 	if r.next > 0 { // else the header is there
 		r.row.buf = r.row.buf[:0]
 	}
