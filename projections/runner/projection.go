@@ -41,7 +41,7 @@ type Projection interface {
 	// it, within the transaction, whose search path is the build's schema. The
 	// batch is in the log's order, and every event in it is understood. Write
 	// sets, not a statement an event: fold in memory, then unnest, MERGE or
-	// database.Copy.
+	// table.Copy.
 	//
 	// An error that Postgres's absence does not explain is blamed on an event:
 	// Apply is called again for parts of the batch until that event is found,
