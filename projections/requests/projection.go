@@ -72,9 +72,11 @@ func (f *folding) fold(d *eventstore.Decoded, event request.Event) error {
 		return err
 	}
 	r.Origin = table.OriginOf(d)
-	details, err := r.Open()
-	if err != nil {
-		return err
+	var details *Details
+	if _, step := event.(request.Triaged); !step { // which leaves them as they were
+		if details, err = r.Open(); err != nil {
+			return err
+		}
 	}
 	switch e := event.(type) {
 	case request.Filed:
