@@ -53,11 +53,35 @@ const (
 // Append writes events to the end of a stream, all or none, and returns when
 // they are on disk. Where ctx ends first, the write may still happen.
 func (j *Journal) Append(ctx context.Context, stream string, expected Expected, events []Event) (Result, error) {
+	return j.submit(ctx, appendOf(stream, expected, events))
+}
+
+// Submit hands an append over without waiting for the disk. What one goroutine
+// submits is decided in that order.
+func (j *Journal) Submit(ctx context.Context, stream string, expected Expected, events []Event) (*Pending, error) {
+	r := appendOf(stream, expected, events)
+	if err := j.enqueue(ctx, r); err != nil {
+		return nil, err
+	}
+	return &Pending{journal: j, request: r}, nil
+}
+
+// Pending is an append that has its place among all writes and waits for its
+// answer.
+type Pending struct {
+	journal *Journal
+	request *request
+}
+
+// Wait returns what Append returns.
+func (p *Pending) Wait(ctx context.Context) (Result, error) { return p.journal.await(ctx, p.request) }
+
+func appendOf(stream string, expected Expected, events []Event) *request {
 	size := 0
 	for i := range events {
 		size += len(events[i].Data) + len(events[i].Metadata) + len(events[i].Type) + len(stream) + lengthsAt
 	}
-	return j.submit(ctx, &request{kind: appendEvents, stream: stream, expected: expected, events: events, size: size})
+	return &request{kind: appendEvents, stream: stream, expected: expected, events: events, size: size}
 }
 
 // Delete hides all events of a stream, which a later append can revive.
@@ -71,17 +95,28 @@ func (j *Journal) Tombstone(ctx context.Context, stream string, expected Expecte
 }
 
 func (j *Journal) submit(ctx context.Context, r *request) (Result, error) {
-	if err := j.lookAhead(r); err != nil {
+	if err := j.enqueue(ctx, r); err != nil {
 		return Result{}, err
+	}
+	return j.await(ctx, r)
+}
+
+func (j *Journal) enqueue(ctx context.Context, r *request) error {
+	if err := j.lookAhead(r); err != nil {
+		return err
 	}
 	r.done = make(chan struct{})
 	select {
 	case j.requests <- r:
+		return nil
 	case <-ctx.Done():
-		return Result{}, ctx.Err()
+		return ctx.Err()
 	case <-j.closing:
-		return Result{}, ErrClosed
+		return ErrClosed
 	}
+}
+
+func (j *Journal) await(ctx context.Context, r *request) (Result, error) {
 	select {
 	case <-r.done:
 		return r.result, r.err
