@@ -5,7 +5,6 @@ import (
 	"io"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
@@ -32,7 +31,7 @@ func (s *streamsService) Append(stream streams.Streams_AppendServer) error {
 		return err
 	}
 	if p.err != nil {
-		trail(ctx, p.trailers...)
+		trail(ctx, trailersOf(p.err)...)
 		return p.err
 	}
 	if err := mayWrite(ctx, p.stream); err != nil {
@@ -56,7 +55,6 @@ type proposal struct {
 	events   []journal.Event
 	size     int
 	err      error
-	trailers []string // that tell clients which error it is
 }
 
 // receive takes a client's messages, for a bounded time: one that opens an append
@@ -96,6 +94,8 @@ func receiveAll(stream streams.Streams_AppendServer) *proposal {
 		case p.err != nil:
 		case first:
 			p.err = p.open(req.GetOptions())
+		case req.GetProposedMessage() == nil:
+			p.err = invalid("append: every message after the options must be an event")
 		default:
 			p.err = p.add(req.GetProposedMessage())
 		}
@@ -103,6 +103,26 @@ func receiveAll(stream streams.Streams_AppendServer) *proposal {
 }
 
 var errNoOptions = invalid("append: the first message must be the options")
+
+// These refusals clients know by trailers.
+var (
+	errTooLarge      = invalid("Maximum Append Size of %d Exceeded.", maxAppendBytes)
+	errNoType        = invalid("event: metadata property type: missing")
+	errNoContentType = invalid("event: metadata property content-type: missing")
+)
+
+func trailersOf(err error) []string {
+	switch {
+	case errors.Is(err, errTooLarge):
+		return []string{trailerException, "maximum-append-size-exceeded", "maximum-append-size", strconv.Itoa(maxAppendBytes)}
+	case errors.Is(err, errNoType), errors.Is(err, errNoContentType):
+		return []string{
+			trailerException, "missing-required-metadata-property",
+			"required-metadata-properties", "type,content-type",
+		}
+	}
+	return nil
+}
 
 func (p *proposal) open(o *streams.AppendReq_Options) (err error) {
 	if o == nil {
@@ -112,19 +132,15 @@ func (p *proposal) open(o *streams.AppendReq_Options) (err error) {
 	return err
 }
 
-func (p *proposal) add(m *streams.AppendReq_ProposedMessage) error {
-	if m == nil {
-		return invalid("append: every message after the options must be an event")
-	}
-	for _, name := range requiredProperties {
-		if m.GetMetadata()[name] == "" {
-			p.trailers = []string{
-				trailerException, "missing-required-metadata-property",
-				"required-metadata-properties", strings.Join(requiredProperties, ","),
-			}
-			return invalid("event: metadata property %s: missing", name)
-		}
-	}
+// proposedMessage is an event as Append and BatchAppend take it.
+type proposedMessage interface {
+	GetId() *shared.UUID
+	GetMetadata() map[string]string
+	GetCustomMetadata() []byte
+	GetData() []byte
+}
+
+func (p *proposal) add(m proposedMessage) error {
 	e, err := proposedEvent(m)
 	if err != nil {
 		return err
@@ -136,16 +152,19 @@ func (p *proposal) add(m *streams.AppendReq_ProposedMessage) error {
 	p.size += len(e.Data) + len(e.Metadata) + 2*len(e.Type)
 	if p.size > maxAppendBytes {
 		p.events = nil
-		p.trailers = []string{trailerException, "maximum-append-size-exceeded", "maximum-append-size", strconv.Itoa(maxAppendBytes)}
-		return invalid("Maximum Append Size of %d Exceeded.", maxAppendBytes)
+		return errTooLarge
 	}
 	p.events = append(p.events, e)
 	return nil
 }
 
-var requiredProperties = []string{"type", "content-type"}
-
-func proposedEvent(m *streams.AppendReq_ProposedMessage) (journal.Event, error) {
+func proposedEvent(m proposedMessage) (journal.Event, error) {
+	if m.GetMetadata()["type"] == "" {
+		return journal.Event{}, errNoType
+	}
+	if m.GetMetadata()["content-type"] == "" {
+		return journal.Event{}, errNoContentType
+	}
 	id, err := parseID(m.GetId())
 	if err != nil {
 		return journal.Event{}, err
@@ -163,7 +182,9 @@ func proposedEvent(m *streams.AppendReq_ProposedMessage) (journal.Event, error) 
 	}, nil
 }
 
-func parseID(id *shared.UUID) (uuid.UUID, error) {
+func parseID(id *shared.UUID) (uuid.UUID, error) { return parseUUID("event id", id) }
+
+func parseUUID(what string, id *shared.UUID) (uuid.UUID, error) {
 	var parsed uuid.UUID
 	switch v := id.GetValue().(type) {
 	case *shared.UUID_Structured_:
@@ -171,11 +192,11 @@ func parseID(id *shared.UUID) (uuid.UUID, error) {
 	case *shared.UUID_String_:
 		var err error
 		if parsed, err = uuid.Parse(v.String_); err != nil {
-			return uuid.Nil, invalid("event id %.64q: no UUID", v.String_)
+			return uuid.Nil, invalid("%s %.64q: no UUID", what, v.String_)
 		}
 	}
 	if parsed == uuid.Nil {
-		return uuid.Nil, invalid("event id: missing")
+		return uuid.Nil, invalid("%s: missing", what)
 	}
 	return parsed, nil
 }

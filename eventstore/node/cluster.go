@@ -27,7 +27,7 @@ type featuresService struct {
 func (featuresService) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
 	methods := &serverfeatures.SupportedMethods{EventStoreServerVersion: compatibleVersion}
 	for service, names := range map[string][]string{
-		"event_store.client.streams.streams": {"read", "append", "delete", "tombstone"},
+		"event_store.client.streams.streams": {"read", "append", "batchappend", "delete", "tombstone"},
 		persistentSubscriptions: {
 			"create", "update", "delete", "read", "getinfo", "list", "replayparked", "restartsubsystem",
 		},
@@ -36,8 +36,11 @@ func (featuresService) GetSupportedMethods(context.Context, *shared.Empty) (*ser
 	} {
 		for _, name := range names {
 			method := &serverfeatures.SupportedMethod{ServiceName: service, MethodName: name}
-			if service == persistentSubscriptions {
+			switch {
+			case service == persistentSubscriptions:
 				method.Features = []string{"stream", "all"}
+			case name == "batchappend": // a deadline may be said as a duration
+				method.Features = []string{"deadline_duration"}
 			}
 			methods.Methods = append(methods.Methods, method)
 		}

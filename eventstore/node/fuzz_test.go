@@ -175,3 +175,56 @@ func FuzzAppendMessages(f *testing.F) {
 		}
 	})
 }
+
+func FuzzBatchAppendMessages(f *testing.F) {
+	service := fuzzService(f)
+	whole := finalPart("s-1", 2)
+	first, last := proto.Clone(whole).(*streams.BatchAppendReq), proto.Clone(whole).(*streams.BatchAppendReq)
+	first.IsFinal, last.Options = false, nil
+	unknown := proto.Clone(whole).(*streams.BatchAppendReq)
+	unknown.ProtoReflect().SetUnknown([]byte{0xf8, 0x07, 0x01}) // field 127
+	for _, parts := range [][2]*streams.BatchAppendReq{{whole, whole}, {first, last}, {last, first}, {unknown, {}}} {
+		var seed [2][]byte
+		for i := range parts {
+			var err error
+			if seed[i], err = proto.Marshal(parts[i]); err != nil {
+				f.Fatal(err)
+			}
+		}
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		s := &batchScript{ctx: ctx}
+		begun := map[string]int{}
+		for _, message := range [][]byte{a, b} {
+			part := &streams.BatchAppendReq{}
+			if proto.Unmarshal(message, part) != nil {
+				return // grpc refuses what is no message before the node gets it
+			}
+			s.parts = append(s.parts, part)
+			if part.GetOptions() != nil {
+				begun[part.GetCorrelationId().String()]++
+			}
+		}
+		err := service.BatchAppend(s)
+		for _, answer := range s.answers {
+			id := answer.GetCorrelationId().String()
+			if begun[id]--; begun[id] < 0 {
+				t.Errorf("%v: an answer that nobody waits for: %v", s.parts, answer)
+			}
+			if _, err := newCodec().Marshal(answer); err != nil {
+				t.Errorf("%v: %v", answer, err)
+			}
+			switch codes.Code(answer.GetError().GetCode()) {
+			case codes.Internal, codes.DataLoss, codes.Unknown:
+				t.Errorf("%v: %v", s.parts, answer)
+			default:
+			}
+		}
+		if code := status.Code(err); code != codes.OK && code != codes.InvalidArgument {
+			t.Errorf("%v: %v", s.parts, err)
+		}
+	})
+}

@@ -3,8 +3,8 @@
 // EventStoreDB cluster by changing a connection string.
 //
 // It serves ServerFeatures, Gossip.Read and, of Streams, Read (a stream or $all,
-// both directions, filters, catch-up subscriptions), Append, Delete and
-// Tombstone, and PersistentSubscriptions. Its storage is package journal.
+// both directions, filters, catch-up subscriptions), Append, BatchAppend, Delete
+// and Tombstone, and PersistentSubscriptions. Its storage is package journal.
 package node
 
 import (

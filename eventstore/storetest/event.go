@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
-	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -132,13 +131,9 @@ func recorded(answers []*streams.ReadResp) []*streams.ReadResp_ReadEvent_Recorde
 func idsAsGiven(h *harness) {
 	stream := h.stream()
 	want := []uuid.UUID{uuid.New(), uuid.New(), uuid.New()}
-	most, least := esdb.UUIDAsInt64(want[1])
-	structured := &shared.UUID{Value: &shared.UUID_Structured_{Structured: &shared.UUID_Structured{
-		MostSignificantBits: most, LeastSignificantBits: least,
-	}}}
 	_, _, err := h.appendRaw(appendOptions(stream, noStream),
 		message([]byte(`{}`), withID(textID(want[0].String()))),
-		message([]byte(`{}`), withID(structured)),
+		message([]byte(`{}`), withID(structured(want[1]))),
 		message([]byte(`{}`), withID(textID(strings.ToUpper(want[2].String())))))
 	if err != nil {
 		h.Fatal(err)

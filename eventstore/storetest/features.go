@@ -68,7 +68,7 @@ func (h *harness) advertised() []string {
 
 func usedIsAdvertised(h *harness) {
 	advertised := h.advertised()
-	for _, method := range []string{"read", "append", "delete", "tombstone"} {
+	for _, method := range []string{"read", "append", "batchappend", "delete", "tombstone"} {
 		if !slices.Contains(advertised, "event_store.client.streams.streams/"+method) {
 			h.Errorf("%s is not advertised", method)
 		}

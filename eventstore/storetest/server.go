@@ -30,6 +30,7 @@ func Run(t *testing.T, server Server) {
 		tests []test
 	}{
 		{"Append", appendTests()},
+		{"BatchAppend", batchTests()},
 		{"Repeat", repeatTests()},
 		{"ExpectedRevision", expectedTests()},
 		{"Event", eventTests()},
