@@ -7,9 +7,9 @@ import { randomUUID } from "node:crypto";
 import { after, test } from "node:test";
 
 import {
-  BACKWARDS, END, EventStoreDBClient, FORWARDS, MaxAppendSizeExceededError, NO_STREAM, PARK, PINNED,
+  ANY, BACKWARDS, DeadlineExceededError, END, EventStoreDBClient, FORWARDS, MaxAppendSizeExceededError, NO_STREAM, PARK, PINNED,
   PersistentSubscriptionDoesNotExistError, PersistentSubscriptionDroppedError, PersistentSubscriptionExistsError,
-  PersistentSubscriptionMaximumSubscribersReachedError, RETRY, SKIP, START,
+  PersistentSubscriptionMaximumSubscribersReachedError, RETRY, SKIP, START, STREAM_EXISTS,
   StreamDeletedError, StreamNotFoundError, WrongExpectedVersionError,
   binaryEvent, eventTypeFilter, excludeSystemEvents, jsonEvent,
   persistentSubscriptionToAllSettingsFromDefaults, persistentSubscriptionToStreamSettingsFromDefaults, streamNameFilter,
@@ -53,33 +53,97 @@ async function existing(n) {
   return { stream, events, result };
 }
 
-test("append answers with revision and position", bounded, async () => {
-  const { stream, result } = await existing(3);
-  assert.equal(result.success, true);
-  assert.equal(result.nextExpectedRevision, 2n);
-  const [last] = await collect(client.readStream(stream, { direction: BACKWARDS, fromRevision: END, maxCount: 1 }));
-  assert.deepEqual(last.position, result.position);
+// Where the server advertises it, the client appends in batches: all its appends
+// share one call. With credentials of its own an append has a call of its own.
+const ways = [["in batches", {}], ["one by one", { credentials: { username: "portal", password: "unasked" } }]];
+
+test("the client appends in batches here", bounded, async () => {
+  const features = await client.capabilities;
+  assert.ok(features.supports({ path: "/event_store.client.streams.Streams/BatchAppend" }));
 });
 
-test("a repeated append gets the first answer and adds nothing", bounded, async () => {
-  const { stream, events, result } = await existing(3);
-  assert.deepEqual(await client.appendToStream(stream, events, { expectedRevision: NO_STREAM }), result);
+for (const [way, options] of ways) {
+  const append = async (stream, events, expectedRevision) => client.appendToStream(stream, events, { expectedRevision, ...options });
+
+  test(`append answers with revision and position, ${way}`, bounded, async () => {
+    const stream = newStream();
+    const result = await append(stream, several(3), NO_STREAM);
+    assert.equal(result.success, true);
+    assert.equal(result.nextExpectedRevision, 2n);
+    const [last] = await collect(client.readStream(stream, { direction: BACKWARDS, fromRevision: END, maxCount: 1 }));
+    assert.deepEqual(last.position, result.position);
+  });
+
+  test(`a repeated append gets the first answer and adds nothing, ${way}`, bounded, async () => {
+    const stream = newStream();
+    const events = several(3);
+    const result = await append(stream, events, NO_STREAM);
+    assert.deepEqual(await append(stream, events, NO_STREAM), result);
+    assert.deepEqual(ids(await collect(client.readStream(stream))), ids(events));
+  });
+
+  test(`a wrong expected revision is told with both revisions, ${way}`, bounded, async () => {
+    const { stream } = await existing(2);
+    const refused = async (append, expected, actual) => assert.rejects(append, (error) => {
+      assert.ok(error instanceof WrongExpectedVersionError, String(error));
+      assert.equal(error.streamName, stream);
+      assert.equal(error.expectedVersion, expected);
+      assert.equal(error.actualVersion, actual);
+      return true;
+    });
+    await refused(append(stream, happened(9), NO_STREAM), NO_STREAM, 1n);
+    await refused(append(stream, happened(9), 5n), 5n, 1n);
+  });
+
+  test(`streams that must be there, ${way}`, bounded, async () => {
+    await assert.rejects(append(newStream(), happened(0), STREAM_EXISTS), (error) => {
+      assert.ok(error instanceof WrongExpectedVersionError, String(error));
+      assert.equal(error.expectedVersion, STREAM_EXISTS);
+      assert.equal(error.actualVersion, NO_STREAM);
+      return true;
+    });
+    const ended = (await existing(1)).stream;
+    await client.tombstoneStream(ended);
+    await assert.rejects(append(ended, happened(0), ANY), (error) => {
+      assert.ok(error instanceof StreamDeletedError, String(error));
+      assert.equal(error.streamName, ended);
+      return true;
+    });
+  });
+
+  test(`an append above the limit is told as such, ${way}`, bounded, async () => {
+    const large = binaryEvent({ type: "Scanned", data: new Uint8Array(1_100_000) });
+    await assert.rejects(append(newStream(), large, ANY), (error) => {
+      assert.ok(error instanceof MaxAppendSizeExceededError, String(error));
+      assert.equal(error.maxAppendSize, 1024 * 1024);
+      return true;
+    });
+  });
+}
+
+test("many appends to one stream without waiting for any", bounded, async () => {
+  const stream = newStream();
+  const events = several(400);
+  const results = await Promise.all(events.map((event, n) =>
+    client.appendToStream(stream, event, { expectedRevision: n === 0 ? NO_STREAM : BigInt(n - 1) })));
+  assert.deepEqual(results.map((r) => r.nextExpectedRevision), events.map((_, n) => BigInt(n)));
   assert.deepEqual(ids(await collect(client.readStream(stream))), ids(events));
 });
 
-test("a wrong expected revision is told with both revisions", bounded, async () => {
-  const { stream } = await existing(2);
-  await assert.rejects(client.appendToStream(stream, happened(9), { expectedRevision: NO_STREAM }), (error) => {
-    assert.ok(error instanceof WrongExpectedVersionError, String(error));
-    assert.equal(error.expectedVersion, NO_STREAM);
-    assert.equal(error.actualVersion, 1n);
-    return true;
-  });
-  await assert.rejects(client.appendToStream(stream, happened(9), { expectedRevision: 5n }), (error) => {
-    assert.equal(error.expectedVersion, 5n);
-    assert.equal(error.actualVersion, 1n);
-    return true;
-  });
+test("an append that is sent in many parts", bounded, async () => {
+  const stream = newStream();
+  const events = several(300);
+  const other = existing(2);
+  const result = await client.appendToStream(stream, events, { expectedRevision: NO_STREAM, batchAppendSize: 1000 });
+  assert.equal(result.nextExpectedRevision, 299n);
+  assert.deepEqual(ids(await collect(client.readStream(stream))), ids(events));
+  await other;
+});
+
+test("an append whose deadline has passed is told as such", bounded, async () => {
+  const stream = newStream();
+  await assert.rejects(client.appendToStream(stream, happened(0), { deadline: -1000 }), DeadlineExceededError);
+  await assert.rejects(collect(client.readStream(stream)), StreamNotFoundError);
 });
 
 test("events come back as they were given", bounded, async () => {
@@ -143,11 +207,6 @@ test("metadata bound what a stream shows", bounded, async () => {
   assert.deepEqual(ids(await collect(client.readStream(stream))), ids(events.slice(3)));
   const { metadata } = await client.getStreamMetadata(stream);
   assert.equal(metadata.maxCount, 2);
-});
-
-test("an append above the limit is told as such", bounded, async () => {
-  const large = binaryEvent({ type: "Scanned", data: new Uint8Array(1_100_000) });
-  await assert.rejects(client.appendToStream(newStream(), large), MaxAppendSizeExceededError);
 });
 
 test("a subscription to a stream gets history and what is new", bounded, async () => {
