@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -10,10 +9,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
-	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"golang.org/x/sync/semaphore"
 
 	"portal.example/eventstore/node/journal"
 )
@@ -30,15 +30,39 @@ type persistentService struct {
 	journal *journal.Journal
 	alive   context.Context //nolint:containedctx // ends when the node stops, which groups watch
 	log     *slog.Logger
-	broken  error // why the stored settings could not be read
+	memory  *groupMemory
 
-	changing sync.Mutex // held while groups are made, changed and ended
-	mu       sync.Mutex // guards groups
-	groups   map[groupKey]*consumerGroup
-	running  sync.WaitGroup
+	// changing is held while groups are made, changed and ended, which takes as
+	// long as the disk does. Whoever looks for a group waits for that.
+	changing *semaphore.Weighted
+
+	mu      sync.Mutex                // guards what follows
+	groups  map[string]*consumerGroup // by the texts of their keys
+	broken  error                     // why the stored settings could not be read
+	closed  bool                      // no more groups start
+	running sync.WaitGroup
+}
+
+// maxGroups bounds the groups: each wakes up when anything is appended.
+const maxGroups = 1000
+
+// groupMemory is shared by all groups for the events that they hold, waiting or
+// in flight.
+type groupMemory struct{ groups atomic.Int64 }
+
+const (
+	groupsHold   = 256 << 20 // bytes, all groups together
+	groupMayHold = 32 << 20  // one group, where there are few
+)
+
+// share is how many bytes of events a group may hold, about.
+func (m *groupMemory) share() int {
+	return min(groupsHold/int(max(m.groups.Load(), 1)), groupMayHold)
 }
 
 // groupKey tells groups apart. The stream is $all for groups of the whole log.
+// The names of streams in which a group leaves its state are made of the key's
+// text, so that no two groups may have the same, such as a::b of c and b of c::a.
 type groupKey struct{ stream, name string }
 
 const allStream = "$all"
@@ -46,7 +70,10 @@ const allStream = "$all"
 func (k groupKey) String() string { return k.stream + "::" + k.name }
 
 func newPersistentService(alive context.Context, j *journal.Journal, log *slog.Logger) *persistentService {
-	s := &persistentService{journal: j, alive: alive, log: log, groups: map[groupKey]*consumerGroup{}}
+	s := &persistentService{
+		journal: j, alive: alive, log: log, memory: &groupMemory{},
+		changing: semaphore.NewWeighted(1), groups: map[string]*consumerGroup{},
+	}
 	if s.broken = s.startStored(); s.broken != nil {
 		log.Error("there are no persistent subscriptions", "error", s.broken)
 	}
@@ -55,7 +82,12 @@ func newPersistentService(alive context.Context, j *journal.Journal, log *slog.L
 }
 
 // wait returns when every group has stopped, after alive has ended.
-func (s *persistentService) wait() { s.running.Wait() }
+func (s *persistentService) wait() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.running.Wait()
+}
 
 // wakeGroups tells all groups when there are new events, so that each need not
 // wait by itself.
@@ -74,17 +106,36 @@ func (s *persistentService) all() []*consumerGroup {
 	return slices.Collect(maps.Values(s.groups))
 }
 
+// settled waits until no group is being made, changed or ended, and keeps it so
+// until the returned function is called.
+func (s *persistentService) settled(ctx context.Context) (release func(), err error) {
+	if err := s.changing.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	return func() { s.changing.Release(1) }, nil
+}
+
+// await returns a group that is there, when it is settled which are.
+func (s *persistentService) await(ctx context.Context, key groupKey) (*consumerGroup, error) {
+	release, err := s.settled(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return s.find(key)
+}
+
 // find returns a group that is there.
 func (s *persistentService) find(key groupKey) (*consumerGroup, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := s.groups[key]
+	g := s.groups[key.String()]
 	switch {
 	case s.broken != nil:
 		return nil, groupFailed(key, s.broken.Error())
 	case s.alive.Err() != nil:
 		return nil, errStopping
-	case g == nil:
+	case g == nil || g.key != key:
 		return nil, noGroup(key)
 	}
 	return g, nil
@@ -105,13 +156,18 @@ func (s *persistentService) startStored() error {
 }
 
 func (s *persistentService) start(entry storedGroup) error {
-	g, err := newConsumerGroup(s.alive, s.journal, s.log, entry)
+	g, err := newConsumerGroup(s.alive, s.journal, s.memory, s.log, entry)
 	if err != nil {
 		return fmt.Errorf("persistent subscription %s: %w", entry.key(), err)
 	}
 	s.mu.Lock()
-	s.groups[entry.key()] = g
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if s.closed {
+		g.stop(errStopping)
+		return errStopping
+	}
+	s.groups[g.key.String()] = g
+	s.memory.groups.Store(int64(len(s.groups)))
 	ticker := time.NewTicker(groupTick)
 	s.running.Go(func() {
 		defer ticker.Stop()
@@ -124,13 +180,21 @@ func (s *persistentService) start(entry storedGroup) error {
 // for a checkpoint that is due.
 const groupTick = 100 * time.Millisecond
 
-// stop ends a group and tells its consumers why.
-func (s *persistentService) stop(g *consumerGroup, why error) {
-	g.stop(why)
-	<-g.done
+// stop ends groups, tells their consumers so, and returns when nothing of them
+// will be written any more.
+func (s *persistentService) stop(groups ...*consumerGroup) {
+	for _, g := range groups {
+		g.stop(groupDropped(g.key))
+	}
+	for _, g := range groups {
+		<-g.done
+	}
 	s.mu.Lock()
-	delete(s.groups, g.key)
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	for _, g := range groups {
+		delete(s.groups, g.key.String())
+	}
+	s.memory.groups.Store(int64(len(s.groups)))
 }
 
 // stored is what is to be written about all groups.
@@ -143,122 +207,6 @@ func (s *persistentService) stored() []storedGroup {
 		return strings.Compare(a.key().String(), b.key().String())
 	})
 	return entries
-}
-
-// Create makes a group.
-func (s *persistentService) Create(ctx context.Context, req *persistent.CreateReq) (*persistent.CreateResp, error) {
-	entry, at, err := createdGroup(req.GetOptions())
-	if err == nil {
-		err = s.create(ctx, entry, at)
-	}
-	if err != nil {
-		return nil, fail(ctx, err)
-	}
-	return &persistent.CreateResp{}, nil
-}
-
-func (s *persistentService) create(ctx context.Context, entry storedGroup, at startPoint) error {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	_, err := s.find(entry.key())
-	switch {
-	case err == nil:
-		return groupExists(entry.key())
-	case !isNoGroup(err):
-		return err
-	}
-	if err := entry.begin(s.journal, at); err != nil {
-		return err
-	}
-	if err := saveGroups(ctx, s.journal, append(s.stored(), entry)); err != nil {
-		return err
-	}
-	return s.start(entry)
-}
-
-// Update gives a group other settings. Its consumers have to subscribe anew.
-func (s *persistentService) Update(ctx context.Context, req *persistent.UpdateReq) (*persistent.UpdateResp, error) {
-	entry, at, err := updatedGroup(req.GetOptions())
-	if err == nil {
-		err = s.update(ctx, entry, at)
-	}
-	if err != nil {
-		return nil, fail(ctx, err)
-	}
-	return &persistent.UpdateResp{}, nil
-}
-
-func (s *persistentService) update(ctx context.Context, entry storedGroup, at startPoint) error {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	old, err := s.find(entry.key())
-	if err != nil {
-		return err
-	}
-	entry.Filter = old.stored.Filter
-	if at.text(entry.Stream) == old.stored.StartPosition {
-		entry.StartPosition, entry.From = old.stored.StartPosition, old.stored.From // the same start, not the end as of now
-	} else if err := entry.begin(s.journal, at); err != nil {
-		return err
-	}
-	others := slices.DeleteFunc(s.stored(), func(e storedGroup) bool { return e.key() == entry.key() })
-	if err := saveGroups(ctx, s.journal, append(others, entry)); err != nil {
-		return err
-	}
-	s.stop(old, groupDropped(old.key))
-	return s.start(entry)
-}
-
-// Delete ends a group and forgets where it was and what it had parked.
-func (s *persistentService) Delete(ctx context.Context, req *persistent.DeleteReq) (*persistent.DeleteResp, error) {
-	o := req.GetOptions()
-	key, err := keyOf(o.GetStreamIdentifier(), o.GetAll() != nil, o.GetGroupName())
-	if err == nil {
-		err = s.delete(ctx, key)
-	}
-	if err != nil {
-		return nil, fail(ctx, err)
-	}
-	return &persistent.DeleteResp{}, nil
-}
-
-func (s *persistentService) delete(ctx context.Context, key groupKey) error {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	g, err := s.find(key)
-	if err != nil {
-		return err
-	}
-	// The checkpoint goes first: a group of the same name must not find it, and
-	// a group without it only does again what was done.
-	s.stop(g, groupDropped(key))
-	for _, stream := range []string{checkpointStream(key), parkedStream(key)} {
-		var missing *journal.WrongExpected
-		if _, err := s.journal.Delete(ctx, stream, journal.Any); err != nil && !errors.As(err, &missing) {
-			return errors.Join(err, s.start(g.stored))
-		}
-	}
-	if err := saveGroups(ctx, s.journal, s.stored()); err != nil {
-		return errors.Join(err, s.start(g.stored))
-	}
-	return nil
-}
-
-// RestartSubsystem ends all groups and starts them as the log knows them.
-func (s *persistentService) RestartSubsystem(ctx context.Context, _ *shared.Empty) (*shared.Empty, error) {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	for _, g := range s.all() {
-		s.stop(g, groupDropped(g.key))
-	}
-	err := s.startStored()
-	s.mu.Lock()
-	s.broken = err
-	s.mu.Unlock()
-	if err != nil {
-		return nil, fail(ctx, groupFailed(groupKey{}, err.Error()))
-	}
-	return &shared.Empty{}, nil
 }
 
 // ReplayParked hands parked messages out again.
@@ -286,7 +234,7 @@ func (s *persistentService) replay(ctx context.Context, key groupKey, o *persist
 	default:
 		return invalid("replay of parked messages: neither where to stop nor that there is no limit")
 	}
-	g, err := s.find(key)
+	g, err := s.await(ctx, key)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ type feed struct {
 	stream  string
 	filter  filter
 	links   bool
+	bytes   int // of events, that may be read in one go
 
 	next      uint64 // place of the next event: a revision, or a position in $all
 	window    uint64 // how many events of $all to look at in one go
@@ -50,7 +51,7 @@ func (f *feed) live() bool { return f.following || f.stream == allStream && f.ne
 
 func (f *feed) readAll(ctx context.Context, room int, g *group.Group) (more bool, err error) {
 	f.window = max(f.window, uint64(room))
-	page, err := f.journal.Forwards(ctx, f.next, journal.Limit{Records: f.window, Bytes: maxPageBytes})
+	page, err := f.journal.Forwards(ctx, f.next, journal.Limit{Records: f.window, Bytes: f.bytes})
 	if err != nil {
 		return false, err
 	}
@@ -97,7 +98,7 @@ func (f *feed) readStream(ctx context.Context, room int, g *group.Group) (more b
 	if err != nil {
 		return false, err
 	}
-	page, err := f.journal.StreamForwards(ctx, stream, f.next, journal.Limit{Records: uint64(room), Bytes: maxPageBytes})
+	page, err := f.journal.StreamForwards(ctx, stream, f.next, journal.Limit{Records: uint64(room), Bytes: f.bytes})
 	if err != nil {
 		return false, err
 	}
@@ -117,7 +118,7 @@ func (f *feed) readStream(ctx context.Context, room int, g *group.Group) (more b
 }
 
 func (f *feed) follow(ctx context.Context, room int, g *group.Group) (more bool, err error) {
-	page, err := f.journal.Forwards(ctx, f.after+1, journal.Limit{Records: maxWindow, Bytes: maxPageBytes})
+	page, err := f.journal.Forwards(ctx, f.after+1, journal.Limit{Records: maxWindow, Bytes: f.bytes})
 	if err != nil {
 		return false, err
 	}
@@ -139,16 +140,29 @@ func (f *feed) follow(ctx context.Context, room int, g *group.Group) (more bool,
 	return !page.End, nil
 }
 
+// hand gives the group a copy of an event: the page that it stands in would stay
+// in memory with it, and few events of a page may be for the group.
 func (f *feed) hand(record *journal.Record, place uint64, g *group.Group) error {
-	e := group.Event{Record: record}
+	e := group.Event{Record: cloned(record)}
 	if f.links {
 		var err error
-		if e, err = resolved(f.journal, record); err != nil {
+		if e, err = resolved(f.journal, e.Record); err != nil {
 			return err
 		}
 	}
 	g.Add(e, place)
 	return nil
+}
+
+func cloned(r *journal.Record) *journal.Record {
+	c := *r
+	bytes := make([]byte, 0, len(r.Stream)+len(r.Type)+len(r.Metadata)+len(r.Data))
+	for _, field := range []*[]byte{&c.Stream, &c.Type, &c.Metadata, &c.Data} {
+		start := len(bytes)
+		bytes = append(bytes, *field...)
+		*field = bytes[start:len(bytes):len(bytes)]
+	}
+	return &c
 }
 
 // resolved follows a record that is a link.
@@ -162,6 +176,7 @@ func resolved(j *journal.Journal, record *journal.Record) (group.Event, error) {
 type parkedFeed struct {
 	journal *journal.Journal
 	stream  string
+	bytes   int // of links, that may be read in one go
 
 	end       uint64 // revision after the last one
 	next      uint64 // revision of the next one to hand out
@@ -210,16 +225,16 @@ func (p *parkedFeed) read(ctx context.Context, room int, g *group.Group) error {
 	if err != nil {
 		return err
 	}
-	page, err := p.journal.StreamForwards(ctx, s, p.next, journal.Limit{Records: uint64(room), Bytes: maxPageBytes})
+	page, err := p.journal.StreamForwards(ctx, s, p.next, journal.Limit{Records: uint64(room), Bytes: p.bytes})
 	if err != nil {
 		return err
 	}
 	for i := range page.Records {
 		record := &page.Records[i]
 		if record.Revision >= p.until {
-			break
+			return nil
 		}
-		e, err := resolved(p.journal, record)
+		e, err := resolved(p.journal, cloned(record))
 		if err != nil {
 			return err
 		}
@@ -228,6 +243,8 @@ func (p *parkedFeed) read(ctx context.Context, room int, g *group.Group) error {
 	}
 	if page.End {
 		p.next = p.until // what is missing was truncated by somebody
+	} else {
+		p.next = min(max(p.next, page.Next), p.until) // or is too old to be shown
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ type consumerGroup struct {
 	journal *journal.Journal
 	log     *slog.Logger
 	now     func() time.Time
+	grace   time.Duration // for the last write when the group ends
 
 	ctx   context.Context //nolint:containedctx // ends when the group is to stop, with the reason as its cause
 	stop  context.CancelCauseFunc
@@ -27,13 +28,16 @@ type consumerGroup struct {
 	group       *group.Group
 	feed        *feed
 	parked      *parkedFeed
+	memory      *groupMemory
 	subscribers map[*subscriber]struct{}
-	parking     []*group.Message // to be written, or written again
+	parking     []*group.Message // which could not be written, and will be
 	saving      bool             // a write is under way
+	giveUp      func()           // lets go of that write
+	saveAgain   time.Time        // not before, where the last write failed
 	faulted     error            // why the log could not be read
 }
 
-func newConsumerGroup(alive context.Context, j *journal.Journal, log *slog.Logger, stored storedGroup) (*consumerGroup, error) {
+func newConsumerGroup(alive context.Context, j *journal.Journal, memory *groupMemory, log *slog.Logger, stored storedGroup) (*consumerGroup, error) {
 	key := stored.key()
 	filter, err := stored.Filter.compile()
 	if err != nil {
@@ -48,13 +52,14 @@ func newConsumerGroup(alive context.Context, j *journal.Journal, log *slog.Logge
 		return nil, err
 	}
 	g := &consumerGroup{
-		key: key, stored: stored, journal: j, now: time.Now,
+		key: key, stored: stored, journal: j, now: time.Now, grace: closeGrace,
 		log:   log.With("stream", key.stream, "group", key.name),
 		done:  make(chan struct{}),
 		inbox: make(chan func(), inboxSize), woken: make(chan struct{}, 1),
 		group:       group.New(stored.settings(), place, known),
 		feed:        &feed{journal: j, stream: key.stream, filter: filter, links: stored.ResolveLinks, next: stored.From},
 		parked:      parked,
+		memory:      memory,
 		subscribers: map[*subscriber]struct{}{},
 	}
 	if known {
@@ -164,7 +169,9 @@ func (g *consumerGroup) work(now time.Time, tick bool) {
 
 // read takes in what there is room for and tells whether to look again.
 func (g *consumerGroup) read() (more bool, err error) {
-	room := g.group.Room()
+	share := g.memory.share()
+	room := g.group.Room(share)
+	g.feed.bytes, g.parked.bytes = min(share, maxPageBytes), min(share, maxPageBytes)
 	switch {
 	case room == 0:
 		g.feed.rest()
@@ -202,6 +209,8 @@ func (g *consumerGroup) join(ctx context.Context, s *subscriber) error {
 	var refusal error
 	err := g.ask(ctx, func() {
 		switch {
+		case g.ctx.Err() != nil:
+			refusal = g.whyStopped()
 		case g.faulted != nil:
 			refusal = g.faulted
 		case g.group.Full():
@@ -219,27 +228,26 @@ func (g *consumerGroup) join(ctx context.Context, s *subscriber) error {
 }
 
 // end sends consumers away and writes down where the group has come to, so that
-// little is done twice. It is no loss where that does not succeed in time.
+// little is done twice. It is no loss where that does not succeed in time. A
+// write that is under way ends first, one way or another: the group's successor
+// must not be told where this one has come to, nor its name's next owner.
 func (g *consumerGroup) end() {
 	why := g.whyStopped()
 	for s := range g.subscribers {
-		s.drop(why)
+		g.drop(s, why)
 	}
-	late := time.After(closeGrace)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(g.ctx), g.grace)
+	defer cancel()
+	if g.saving {
+		defer context.AfterFunc(ctx, g.giveUp)()
+	}
 	for g.saving {
-		select {
-		case f := <-g.inbox:
-			f()
-		case <-late:
-			return
-		}
+		(<-g.inbox)()
 	}
 	mark, unsaved := g.group.Unsaved()
 	if !unsaved {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(g.ctx), closeGrace)
-	defer cancel()
 	if err := saveCheckpoint(ctx, g.journal, g.key, mark.Place); err != nil {
 		g.log.Warn("a persistent subscription ends without its last checkpoint", "error", err)
 	}

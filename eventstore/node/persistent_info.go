@@ -17,7 +17,7 @@ func (s *persistentService) GetInfo(ctx context.Context, req *persistent.GetInfo
 	if err != nil {
 		return nil, fail(ctx, err)
 	}
-	g, err := s.find(key)
+	g, err := s.await(ctx, key)
 	if err != nil {
 		return nil, fail(ctx, err)
 	}
@@ -42,6 +42,11 @@ func (s *persistentService) List(ctx context.Context, req *persistent.ListReq) (
 	default:
 		return nil, invalid("list of persistent subscriptions: neither all of them nor those of a stream")
 	}
+	release, err := s.settled(ctx)
+	if err != nil {
+		return nil, fail(ctx, err)
+	}
+	defer release()
 	if _, err := s.find(groupKey{stream: stream}); !isNoGroup(err) {
 		return nil, fail(ctx, err) // no group has an empty name; there is another reason not to answer
 	}
@@ -53,9 +58,6 @@ func (s *persistentService) List(ctx context.Context, req *persistent.ListReq) (
 			continue
 		}
 		info, err := g.info(ctx)
-		if isNoGroup(err) {
-			continue
-		}
 		if err != nil {
 			return nil, fail(ctx, err)
 		}
@@ -105,6 +107,10 @@ func (g *consumerGroup) describe(s group.Stats) *persistent.SubscriptionInfo {
 		MaxSubscriberCount:            int32(e.MaxConsumers),
 		ParkedMessageCount:            int64(g.parked.count()),
 	}
+	subscribers := map[*group.Consumer]*subscriber{}
+	for sub := range g.subscribers {
+		subscribers[sub.consumer] = sub
+	}
 	for _, c := range s.Consumers {
 		connection := &persistent.SubscriptionInfo_ConnectionInfo{
 			AverageItemsPerSecond:     int32(c.PerSecond),
@@ -113,10 +119,8 @@ func (g *consumerGroup) describe(s group.Stats) *persistent.SubscriptionInfo {
 			AvailableSlots:            int32(c.Free),
 			InFlightMessages:          int32(c.InFlight),
 		}
-		for sub := range g.subscribers {
-			if sub.consumer == c.Consumer {
-				connection.Username, connection.ConnectionName = sub.user, sub.name
-			}
+		if sub := subscribers[c.Consumer]; sub != nil {
+			connection.Username, connection.ConnectionName = sub.user, sub.name
 		}
 		for _, m := range c.Measured {
 			connection.ObservedMeasurements = append(connection.ObservedMeasurements,

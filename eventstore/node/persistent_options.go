@@ -17,6 +17,9 @@ import (
 // This file reads what clients ask for. Create and Update say the same in
 // different messages.
 
+// maxKeyBytes leaves room for what the names of a group's own streams add.
+const maxKeyBytes = maxNameBytes - 64
+
 // keyOf names the group that a request is about.
 func keyOf(stream *shared.StreamIdentifier, all bool, name string) (groupKey, error) {
 	key := groupKey{stream: allStream, name: name}
@@ -31,8 +34,8 @@ func keyOf(stream *shared.StreamIdentifier, all bool, name string) (groupKey, er
 		return groupKey{}, groupFailed(key, "a subscription to $all is asked for by its own option.")
 	case name == "":
 		return groupKey{}, invalid("group name: must not be empty")
-	case len(key.String()) > maxNameBytes:
-		return groupKey{}, invalid("group name: %d bytes with the stream's name, %d at most", len(key.String()), maxNameBytes)
+	case len(key.String()) > maxKeyBytes:
+		return groupKey{}, invalid("group name: %d bytes with the stream's name, %d at most", len(key.String()), maxKeyBytes)
 	case !utf8.ValidString(key.stream):
 		return groupKey{}, invalid("stream name: must be UTF-8 for a persistent subscription")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
@@ -40,7 +41,7 @@ func (s *persistentService) subscribe(call persistent.PersistentSubscriptions_Re
 	if err != nil {
 		return err
 	}
-	g, err := s.find(key)
+	g, err := s.await(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -78,6 +79,9 @@ func (g *consumerGroup) hear(call persistent.PersistentSubscriptions_ReadServer,
 			}
 			answer = func() { g.group.Ack(g.now(), ids...) }
 		case *persistent.ReadReq_Nack_:
+			if _, known := persistent.ReadReq_Nack_Action_name[int32(content.Nack.GetAction())]; !known {
+				return invalid("persistent subscription: there is no action %d", content.Nack.GetAction())
+			}
 			ids, err := parseIDs(content.Nack.GetIds())
 			if err != nil {
 				return err
@@ -92,7 +96,14 @@ func (g *consumerGroup) hear(call persistent.PersistentSubscriptions_ReadServer,
 	}
 }
 
+// maxAnswered bounds the events that a consumer answers for in one message, of
+// which many wait for the group.
+const maxAnswered = 5000
+
 func parseIDs(ids []*shared.UUID) ([]uuid.UUID, error) {
+	if len(ids) > maxAnswered {
+		return nil, invalid("persistent subscription: %d ids in one answer, %d at most", len(ids), maxAnswered)
+	}
 	parsed := make([]uuid.UUID, len(ids))
 	for i, id := range ids {
 		var err error
@@ -103,8 +114,18 @@ func parseIDs(ids []*shared.UUID) ([]uuid.UUID, error) {
 	return parsed, nil
 }
 
+// maxReasonBytes bounds what is written about a parked event. There is room for
+// a stack.
+const maxReasonBytes = 16 << 10
+
+// shortened is a text of any origin as it may be kept and shown.
+func shortened(text string, bytes int) string {
+	return strings.ToValidUTF8(text[:min(len(text), bytes)], "")
+}
+
 func (g *consumerGroup) nack(sub *subscriber, action persistent.ReadReq_Nack_Action, reason string, ids []uuid.UUID) {
 	now := g.now()
+	reason = shortened(reason, maxReasonBytes)
 	switch action {
 	case persistent.ReadReq_Nack_Park:
 		g.group.Nack(now, group.Park, reason, ids...)
@@ -129,7 +150,8 @@ type subscriber struct {
 
 	mu      sync.Mutex
 	waiting []group.Delivery
-	unsent  int
+	unsent  int // messages
+	bytes   int // of those
 	ready   chan struct{}
 
 	dropped chan struct{} // closed when the group lets go of it
@@ -148,10 +170,12 @@ func newSubscriber(ctx context.Context, size int, textID bool) *subscriber {
 	return s
 }
 
+const maxConnectionName = 256 // bytes
+
 func connectionName(ctx context.Context) string {
 	headers, _ := metadata.FromIncomingContext(ctx)
 	if names := headers.Get("connection-name"); len(names) > 0 {
-		return names[0]
+		return shortened(names[0], maxConnectionName)
 	}
 	return "<unknown>"
 }
@@ -160,6 +184,7 @@ func (s *subscriber) deliver(d group.Delivery) {
 	s.mu.Lock()
 	s.waiting = append(s.waiting, d)
 	s.unsent++
+	s.bytes += d.Size()
 	s.mu.Unlock()
 	select {
 	case s.ready <- struct{}{}:
@@ -167,10 +192,10 @@ func (s *subscriber) deliver(d group.Delivery) {
 	}
 }
 
-func (s *subscriber) backlog() int {
+func (s *subscriber) backlog() (messages, bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.unsent
+	return s.unsent, s.bytes
 }
 
 func (s *subscriber) take() []group.Delivery {
@@ -181,15 +206,25 @@ func (s *subscriber) take() []group.Delivery {
 	return taken
 }
 
-func (s *subscriber) sent() {
+func (s *subscriber) sent(d group.Delivery) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unsent--
+	s.bytes -= d.Size()
 }
 
 func (s *subscriber) drop(why error) {
 	s.why = why
 	close(s.dropped)
+}
+
+func (s *subscriber) gone() bool {
+	select {
+	case <-s.dropped:
+		return true
+	default:
+		return false
+	}
 }
 
 // send sends what the group delivers until one side ends the subscription.
@@ -207,11 +242,14 @@ func (s *subscriber) send(call grpc.ServerStream, heard <-chan error) error {
 			return call.Context().Err()
 		case <-s.ready:
 			for _, d := range s.take() {
+				if s.gone() {
+					return s.why // what is left goes to others
+				}
 				m := &eventMessage{record: d.Record, link: d.Link, textID: s.textID, tried: true, retries: d.Retries}
 				if err := call.SendMsg(m); err != nil {
 					return err
 				}
-				s.sent()
+				s.sent(d)
 			}
 		}
 	}

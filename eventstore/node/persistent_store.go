@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"portal.example/eventstore/node/group"
 	"portal.example/eventstore/node/journal"
@@ -155,6 +157,9 @@ func saveGroups(ctx context.Context, j *journal.Journal, entries []storedGroup) 
 	data, err := json.Marshal(storedConfig{Version: configVersion, Updated: time.Now().UTC(), Entries: entries})
 	if err != nil {
 		return err
+	}
+	if len(data) > maxAppendBytes {
+		return status.Errorf(codes.ResourceExhausted, "persistent subscriptions: the settings of all take %d bytes, %d at most", len(data), maxAppendBytes)
 	}
 	return appendLast(ctx, j, configStream, journal.Event{ID: uuid.New(), Type: configType, JSON: true, Data: data})
 }

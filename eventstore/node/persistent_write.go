@@ -10,16 +10,19 @@ import (
 // write is what a group writes down in one go.
 type write struct {
 	parking    []*group.Message
-	parked     int64       // revision of the last link
 	truncate   uint64      // forget parked messages before this revision; 0: none
 	checkpoint *group.Mark // nil: none
 	err        error
 }
 
+// saveAgainAfter is how long a group waits after a write that failed. The disk
+// may be full for hours.
+const saveAgainAfter = time.Second
+
 // save writes down what is due, one thing after another and beside the group's
 // own work, since a write takes as long as the disk does.
 func (g *consumerGroup) save(now time.Time, tick bool) {
-	if g.saving {
+	if g.saving || now.Before(g.saveAgain) {
 		return
 	}
 	w := &write{parking: append(g.parking, g.group.TakeParking()...)}
@@ -33,22 +36,25 @@ func (g *consumerGroup) save(now time.Time, tick bool) {
 	if len(w.parking) == 0 && w.truncate == 0 && w.checkpoint == nil {
 		return
 	}
-	g.saving = true
-	ctx := context.WithoutCancel(g.ctx)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(g.ctx))
+	g.saving, g.giveUp = true, cancel
 	go func() {
+		defer cancel()
 		w.run(ctx, g)
 		g.post(func() { g.saved(w) })
 	}()
 }
 
 func (w *write) run(ctx context.Context, g *consumerGroup) {
-	if len(w.parking) > 0 {
-		if w.parked, w.err = saveParked(ctx, g.journal, g.key, w.parking, g.now()); w.err != nil {
+	for len(w.parking) > 0 {
+		parked := w.parking[:parkedTogether(w.parking)]
+		last, err := saveParked(ctx, g.journal, g.key, parked, g.now())
+		if err != nil {
+			w.err = err
 			return
 		}
 		// From here on the messages are parked, whatever becomes of the rest.
-		parked, last := w.parking, w.parked
-		w.parking = nil
+		w.parking = w.parking[len(parked):]
 		g.post(func() {
 			g.parked.parked(last, len(parked))
 			g.group.Parked(parked)
@@ -64,11 +70,22 @@ func (w *write) run(ctx context.Context, g *consumerGroup) {
 	}
 }
 
+// parkedTogether is how many of the messages are parked in one append.
+func parkedTogether(messages []*group.Message) int {
+	bytes := 0
+	for i, m := range messages {
+		if bytes += len(m.Reason) + m.Size(); i > 0 && bytes > maxAppendBytes {
+			return i
+		}
+	}
+	return len(messages)
+}
+
 func (g *consumerGroup) saved(w *write) {
 	g.saving = false
 	if w.err != nil {
 		g.log.Error("a persistent subscription could not be written down", "error", w.err)
-		g.group.NotParked(w.parking)
+		g.parking, g.saveAgain = w.parking, g.now().Add(saveAgainAfter)
 		return
 	}
 	g.parked.truncated = max(g.parked.truncated, w.truncate)

@@ -69,6 +69,15 @@ func persistentRefusals(h *harness) {
 
 	trailer, err := h.consumeRaw(joinRequest(stream, missing.group, 10))
 	h.wantException(trailer, err, codes.NotFound, "persistent-subscription-does-not-exist", missing)
+	// A group's own streams are named after its stream and its name, which two
+	// groups must not share.
+	alike := &consumers{h, stream + "::" + group.group, "x"}
+	h.append(alike.stream, esdb.NoStream{}, events(1)...)
+	if err := alike.create(esdb.Start{}); err != nil {
+		h.Fatal(err)
+	}
+	h.wantCode((&consumers{h, stream, group.group + "::x"}).create(esdb.Start{}), esdb.ErrorCodeResourceAlreadyExists)
+
 	group.join(10)
 	trailer, err = h.consumeRaw(joinRequest(stream, group.group, 10))
 	h.wantException(trailer, err, codes.FailedPrecondition, "maximum-subscribers-reached", group)

@@ -15,7 +15,8 @@ type Delivery struct {
 type Consumer struct {
 	Size    int            // how many messages it takes at a time
 	Deliver func(Delivery) // hands a message over and does not wait
-	Backlog func() int     // how many of those handed over have not been sent
+	// Backlog is what of all that was handed over has not been sent.
+	Backlog func() (messages, bytes int)
 
 	inFlight int
 	total    int64
@@ -23,10 +24,20 @@ type Consumer struct {
 	took     latencies
 }
 
+// maxBacklogBytes bounds what waits to be sent to a consumer, whatever it says
+// that it takes.
+const maxBacklogBytes = 1 << 20
+
 // free is how many messages the consumer takes now. Messages that timed out
 // leave its hands, and may still lie in a backlog that moves slowly or not at
 // all.
-func (c *Consumer) free() int { return c.Size - max(c.inFlight, c.Backlog()) }
+func (c *Consumer) free() int {
+	unsent, bytes := c.Backlog()
+	if bytes >= maxBacklogBytes {
+		return 0
+	}
+	return c.Size - max(c.inFlight, unsent)
+}
 
 // latencies are the last times that a consumer took for a message.
 type latencies struct {

@@ -7,7 +7,7 @@
 // looks at no clock. Whoever runs a group adds events, passes on what consumers
 // say, and writes down what is to be parked and where to go on from.
 //
-// The rules are those of EventStoreDB 24.6, but for four, all of which keep
+// The rules are those of EventStoreDB 24.6, but for five, all of which keep
 // events that it can lose:
 //
 //   - A checkpoint covers only events that are done. Those still waiting for a
@@ -15,6 +15,8 @@
 //     link is on disk.
 //   - Parked messages that are replayed leave the parked stream when they are
 //     done, not when they have been read.
+//   - A link that cannot be written is tried again for as long as it takes.
+//     EventStoreDB gives up after some attempts, and with that the event.
 //   - Nack with Stop ends the consumer's subscription and its events go to
 //     others; EventStoreDB leaves the consumer and takes the event for done.
 //   - An id that a stream holds twice is in flight once at a time, since

@@ -10,10 +10,6 @@ import (
 	"github.com/google/uuid"
 )
 
-// maxHeldBytes bounds the events that a group holds in memory, waiting or in
-// flight, when they are large.
-const maxHeldBytes = 32 << 20
-
 // Group is the state of one persistent subscription. It is for one goroutine.
 type Group struct {
 	settings Settings
@@ -27,7 +23,7 @@ type Group struct {
 	flying   list.List // messages in consumers' hands, in the order of their sending
 	inFlight map[uuid.UUID]*Message
 	parking  []*Message // messages that are to be parked
-	held     int        // bytes
+	held     int        // bytes, of all messages that are not done
 
 	checkpoint   Mark // the last one
 	checkpointed time.Time
@@ -46,10 +42,11 @@ func New(s Settings, checkpoint uint64, known bool) *Group {
 	return g
 }
 
-// Room is how many events should be read for the group now.
-func (g *Group) Room() int {
+// Room is how many events should be read for the group now, where it may hold so
+// many bytes, about.
+func (g *Group) Room(bytes int) int {
 	batch := g.settings.readBatch()
-	if g.settings.HistoryBuffer-g.retry.Len()-g.fresh.Len() <= batch || g.held > maxHeldBytes {
+	if g.settings.HistoryBuffer-g.retry.Len()-g.fresh.Len() <= batch || g.held > bytes {
 		return 0
 	}
 	return batch
@@ -73,7 +70,7 @@ func (g *Group) Replay(e Event, place uint64) {
 }
 
 func (g *Group) message(e Event, place uint64, l *ledger) *Message {
-	g.held += e.size()
+	g.held += e.Size()
 	return &Message{Event: e, place: place, entry: l.enter(place), bucket: bucketOf(g.settings.Strategy, e)}
 }
 
@@ -236,7 +233,7 @@ func (g *Group) again(m *Message) {
 }
 
 func (g *Group) finish(m *Message) {
-	g.held -= m.size()
+	g.held -= m.Size()
 	if m.replayed {
 		g.replays.finish(m.entry)
 		return
@@ -250,7 +247,7 @@ func (g *Group) park(m *Message, reason string) {
 }
 
 // TakeParking returns the messages that are to be parked, each once. They are
-// not done before Parked says so.
+// not done before Parked says so, which may take as many attempts as it takes.
 func (g *Group) TakeParking() []*Message {
 	taken := g.parking
 	g.parking = nil
@@ -261,13 +258,6 @@ func (g *Group) TakeParking() []*Message {
 func (g *Group) Parked(messages []*Message) {
 	for _, m := range messages {
 		g.finish(m)
-	}
-}
-
-// NotParked tries messages again that could not be parked.
-func (g *Group) NotParked(messages []*Message) {
-	for _, m := range messages {
-		g.again(m)
 	}
 }
 

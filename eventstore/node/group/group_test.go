@@ -26,6 +26,7 @@ type hands struct {
 	*Consumer
 	got     []Delivery
 	backlog int
+	bytes   int
 }
 
 func newHands(size int) *hands {
@@ -33,7 +34,7 @@ func newHands(size int) *hands {
 	h.Consumer = &Consumer{
 		Size:    size,
 		Deliver: func(d Delivery) { h.got = append(h.got, d) },
-		Backlog: func() int { return h.backlog },
+		Backlog: func() (int, int) { return h.backlog, h.bytes },
 	}
 	return h
 }
@@ -102,6 +103,12 @@ func TestNoMoreInFlightThanAConsumerTakes(t *testing.T) {
 	g.Ack(noon, ids(0, 2, 3)...)
 	g.Dispatch(noon)
 	wantRevisions(t, "while what it was given has not been sent", h, 0, 1, 2, 3)
+	h.backlog, h.bytes = 1, maxBacklogBytes
+	g.Dispatch(noon)
+	wantRevisions(t, "while what has not been sent is large", h, 0, 1, 2, 3)
+	h.bytes = 0
+	g.Dispatch(noon)
+	wantRevisions(t, "when it has been sent", h, 0, 1, 2, 3, 4, 5, 6)
 }
 
 func TestDoneIsUpToTheFirstUnfinished(t *testing.T) {
@@ -167,9 +174,14 @@ func TestParkingThatFailsLosesNothing(t *testing.T) {
 	h := newHands(1)
 	g := filled(ordinary(), 1, h)
 	g.Nack(noon, Park, "", ids(0)...)
-	g.NotParked(g.TakeParking())
-	g.Dispatch(noon)
-	wantRevisions(t, "again", h, 0, 0)
+	taken := g.TakeParking()
+	g.Add(numbered(1), 1)
+	g.Dispatch(noon.Add(time.Hour))
+	g.Ack(noon, ids(1)...)
+	wantDone(t, g, 0, false)
+	wantRevisions(t, "not the one that cannot be parked", h, 0, 1)
+	g.Parked(taken) // at last
+	wantDone(t, g, 1, true)
 }
 
 func TestWhatALostConsumerHadGoesToOthers(t *testing.T) {
@@ -294,7 +306,8 @@ func TestRoom(t *testing.T) {
 	s := ordinary()
 	s.ReadBatch, s.HistoryBuffer = 2, 5
 	g := New(s, 0, false)
-	for n := uint64(0); g.Room() > 0; n++ {
+	const plenty = 1 << 20
+	for n := uint64(0); g.Room(plenty) > 0; n++ {
 		g.Add(numbered(n), n)
 	}
 	if got := g.Stats(noon).Waiting; got != 3 {
@@ -302,10 +315,18 @@ func TestRoom(t *testing.T) {
 	}
 	large := New(ordinary(), 0, false)
 	e := numbered(0)
-	e.Record.Data = make([]byte, maxHeldBytes+1)
+	e.Record.Data = make([]byte, plenty+1)
 	large.Add(e, 0)
-	if large.Room() != 0 {
+	if large.Room(plenty) != 0 {
 		t.Error("room beside more bytes than may be held")
+	}
+	s.HistoryBuffer = 1 << 30
+	small, n := New(s, 0, false), uint64(0)
+	for ; small.Room(plenty) > 0; n++ {
+		small.Add(numbered(n), n)
+	}
+	if n > plenty/eventOverhead+1 {
+		t.Errorf("%d of the smallest events are held in %d bytes", n, plenty)
 	}
 }
 

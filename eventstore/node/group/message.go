@@ -37,8 +37,13 @@ func (e Event) shown() *journal.Record {
 	return e.Link
 }
 
-func (e Event) size() int {
-	n := 0
+// eventOverhead is what a group needs to keep an event in mind, in bytes and
+// about.
+const eventOverhead = 512
+
+// Size is what the event takes in memory, in bytes and about.
+func (e Event) Size() int {
+	n := eventOverhead
 	for _, r := range []*journal.Record{e.Record, e.Link} {
 		if r != nil {
 			n += len(r.Stream) + len(r.Type) + len(r.Metadata) + len(r.Data)

@@ -57,7 +57,7 @@ func (w *world) start() {
 }
 
 func (w *world) readSome(t *rapid.T) {
-	for range w.group.Room() {
+	for range w.group.Room(1 << 20) {
 		if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
 			w.handled[numbered(w.read).id()] = true // not for the group
 			w.group.Pass(w.read)
@@ -142,7 +142,7 @@ func (w *world) save(t *rapid.T) {
 }
 
 func (w *world) replay(*rapid.T) {
-	for ; w.replayed < uint64(len(w.parked)) && w.group.Room() > 0; w.replayed++ {
+	for ; w.replayed < uint64(len(w.parked)) && w.group.Room(1<<20) > 0; w.replayed++ {
 		e := numbered(w.replayed)
 		e.Record.ID = w.parked[w.replayed]
 		e.Link = inStream("parked", w.replayed).Record
