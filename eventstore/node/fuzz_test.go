@@ -2,12 +2,16 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"testing"
 	"time"
 
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -225,6 +229,55 @@ func FuzzBatchAppendMessages(f *testing.F) {
 		}
 		if code := status.Code(err); code != codes.OK && code != codes.InvalidArgument {
 			t.Errorf("%v: %v", s.parts, err)
+		}
+	})
+}
+
+// What a client may ask for as a group must be stored and read back the same,
+// for a group that is stored is started at every start of the node.
+func FuzzCreateGroup(f *testing.F) {
+	ofAll := createRequest("", "g")
+	ofAll.Options.StreamOption = &persistent.CreateReq_Options_All{All: &persistent.CreateReq_AllOptions{
+		AllOption: &persistent.CreateReq_AllOptions_End{End: &shared.Empty{}},
+		FilterOption: &persistent.CreateReq_AllOptions_Filter{Filter: &persistent.CreateReq_AllOptions_FilterOptions{
+			Filter: &persistent.CreateReq_AllOptions_FilterOptions_StreamIdentifier{
+				StreamIdentifier: &persistent.CreateReq_AllOptions_FilterOptions_Expression{Regex: "^s-"},
+			},
+		}},
+	}}
+	for _, request := range []*persistent.CreateReq{{}, createRequest("s-1", "g"), ofAll} {
+		seed, err := proto.Marshal(request)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, message []byte) {
+		request := &persistent.CreateReq{}
+		if proto.Unmarshal(message, request) != nil {
+			return // grpc refuses what is no message before the node gets it
+		}
+		entry, at, err := createdGroup(request.GetOptions())
+		if err != nil {
+			return
+		}
+		entry.StartPosition, entry.From = at.text(entry.Stream), at.place
+		data, err := json.Marshal(entry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var stored storedGroup
+		if err := json.Unmarshal(data, &stored); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(entry, stored, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("stored and read (-was +is):\n%s", diff)
+		}
+		if _, err := stored.Filter.compile(); err != nil {
+			t.Error(err)
+		}
+		if err := stored.settings().Check(); err != nil {
+			t.Error(err)
 		}
 	})
 }
