@@ -43,6 +43,9 @@ func (c *Client) Append(ctx context.Context, stream string, expected Expected, e
 			EventID: e.ID, EventType: e.Type, ContentType: esdb.ContentTypeJson,
 			Data: e.Data, Metadata: e.Metadata,
 		}
+		if e.Binary {
+			proposed[i].ContentType = esdb.ContentTypeBinary
+		}
 	}
 	written, err := call(ctx, c, op, func(ctx context.Context, db *esdb.Client) (*esdb.WriteResult, error) {
 		return db.AppendToStream(ctx, stream, options, proposed...)

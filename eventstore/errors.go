@@ -86,7 +86,7 @@ func (o operation) fail(kind, cause error) *Error {
 // refused makes the error of an answer that repeating would not change.
 func (o operation) refused(err error) *Error {
 	failure := o.fail(kindOf(err), reasonOf(err))
-	if errors.Is(failure.Kind, ErrStreamNotFound) {
+	if errors.Is(err, failure.Kind) || errors.Is(failure.Kind, ErrStreamNotFound) {
 		failure.Cause = nil // says the same again
 	}
 	if errors.Is(failure.Kind, ErrWrongExpected) {
@@ -112,6 +112,11 @@ var kindOfCode = map[esdb.ErrorCode]error{
 
 // kindOf sorts an error of the esdb client.
 func kindOf(err error) error {
+	for _, kind := range []error{ErrGroupNotFound, ErrGroupExists} {
+		if errors.Is(err, kind) {
+			return kind
+		}
+	}
 	var failure *esdb.Error
 	if errors.As(err, &failure) {
 		if kind, known := kindOfCode[failure.Code()]; known {
@@ -119,7 +124,7 @@ func kindOf(err error) error {
 		}
 	}
 	for _, brief := range []error{
-		errSilent, errNotConnected,
+		errSilent, errNotConnected, errGroupFull,
 		io.EOF, // all that sending on a stream that has just broken says
 		context.Canceled, context.DeadlineExceeded,
 	} {

@@ -19,8 +19,9 @@ import (
 type Proposed struct {
 	ID       uuid.UUID
 	Type     string // stable name, part of the storage format
-	Data     []byte // JSON
+	Data     []byte // JSON, unless Binary
 	Metadata []byte // JSON, see Metadata
+	Binary   bool
 }
 
 // Recorded is an event as the log holds it.
