@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
@@ -24,6 +25,7 @@ type fake struct {
 	read   func(*streams.ReadReq_Options, streams.Streams_ReadServer) error
 	append func(streams.Streams_AppendServer) error
 	gossip func() *gossip.ClusterInfo
+	group  groups // what it does with persistent subscriptions
 	greet  func() // before it tells its features, which every client asks first
 }
 
@@ -49,6 +51,14 @@ type members struct {
 func (m members) Read(context.Context, *shared.Empty) (*gossip.ClusterInfo, error) {
 	return m.of.gossip(), nil
 }
+
+// groups is the PersistentSubscriptions service of a fake server.
+type groups struct {
+	persistent.UnimplementedPersistentSubscriptionsServer
+	consume func(persistent.PersistentSubscriptions_ReadServer) error
+}
+
+func (g groups) Read(call persistent.PersistentSubscriptions_ReadServer) error { return g.consume(call) }
 
 // features is the ServerFeatures service of a fake server: it has none, as old
 // servers.
@@ -80,6 +90,7 @@ func (f *fake) serve(t *testing.T) string {
 	streams.RegisterStreamsServer(server, f)
 	gossip.RegisterGossipServer(server, members{of: f})
 	serverfeatures.RegisterServerFeaturesServer(server, features{of: f})
+	persistent.RegisterPersistentSubscriptionsServer(server, f.group)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

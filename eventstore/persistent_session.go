@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -145,6 +146,7 @@ func (s *session) receive(subscription *esdb.PersistentSubscription) error {
 		case s.consumer.deliveries <- Delivery{
 			Event: recorded(event), Retries: message.EventAppeared.RetryCount, answer: event, from: s,
 		}:
+		case <-s.consumer.staying.Done(): // nobody wants it, and it goes back to the group
 		case <-s.ctx.Done():
 			return s.ctx.Err()
 		}
@@ -168,7 +170,7 @@ func (s *session) answer(db *esdb.Client, subscription *esdb.PersistentSubscript
 			continue
 		}
 		if leaving {
-			s.sync(db)
+			s.stop(db, subscription)
 			s.cancel(nil)
 			return
 		}
@@ -207,20 +209,23 @@ func (s *session) send(db *esdb.Client, subscription *esdb.PersistentSubscriptio
 	}).err
 }
 
-// sync waits until the log has most likely got the answers: the esdb client ends
-// a subscription in a way that throws away what it has not sent yet, but what
-// is asked over the same connection afterwards is answered after they arrived.
-// What the answer is does not matter.
-func (s *session) sync(db *esdb.Client) {
-	ctx, cancel := context.WithTimeout(s.ctx, s.consumer.client.timeout)
-	defer cancel()
-	_ = shielded(ctx, db, func(ctx context.Context, db *esdb.Client) (none struct{}, err error) {
-		stream, err := db.ReadAll(ctx, esdb.ReadAllOptions{Direction: esdb.Backwards, From: esdb.End{}}, 1)
-		if err != nil {
-			return none, err
-		}
-		defer stream.Close()
-		_, err = stream.Recv()
-		return none, err
-	}).err
+// farewell is how long a consumer that has said its last answer stays, where the
+// log does not show it out before.
+const farewell = 250 * time.Millisecond
+
+// stop asks the log to end the subscription, which it does after the answers that
+// came before. Ending it from here throws away what has not been sent yet, and the
+// esdb client has no other way. EventStoreDB takes no notice of the request, hence
+// the bound, within which the answers should be there.
+func (s *session) stop(db *esdb.Client, subscription *esdb.PersistentSubscription) {
+	nobody := &esdb.ResolvedEvent{Event: &esdb.RecordedEvent{EventID: uuid.New()}} // an event has to be named
+	if err := s.send(db, subscription, nil, []nack{{esdb.NackActionStop, "closing", nobody}}); err != nil {
+		return
+	}
+	late := time.NewTimer(farewell)
+	defer late.Stop()
+	select {
+	case <-late.C:
+	case <-s.ctx.Done(): // receive has heard of the end
+	}
 }

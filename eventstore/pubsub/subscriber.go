@@ -107,7 +107,9 @@ func (s *Subscriber) createGroup(ctx context.Context, topic string) error {
 // were handed out have been answered, or given up. Where there is no group it makes
 // one, which needs the log to be there; later on, a log that is away is waited for.
 //
-// The contexts of messages derive from ctx and end when the message is answered.
+// The context of a message has the values of ctx, and ends when the message is
+// answered or given up: work under way can be finished while a program shuts down.
+// (A Router cancels ctx at once when it is closed.)
 func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
 	group, err := GroupOf(topic, s.config.ConsumerGroup)
 	if err != nil {

@@ -20,7 +20,7 @@ type subscription struct {
 	logger     watermill.LoggerAdapter
 	out        chan *message.Message
 
-	ctx     context.Context // of the messages
+	ctx     context.Context // of the messages: it outlives staying, so that they can be finished
 	cancel  context.CancelFunc
 	staying context.Context // ends when no more messages are to be handed out
 	leave   context.CancelFunc
@@ -38,7 +38,7 @@ func newSubscription(ctx context.Context, s *Subscriber, topic string, group eve
 		out:    make(chan *message.Message),
 		slots:  make(chan struct{}, s.config.InFlight), givenUp: make(chan struct{}),
 	}
-	sub.ctx, sub.cancel = context.WithCancel(ctx)
+	sub.ctx, sub.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	sub.staying, sub.leave = context.WithCancel(ctx)
 	return sub
 }
@@ -69,11 +69,9 @@ func (s *subscription) run() {
 }
 
 func (s *subscription) consume() {
-	// Not with the context of the subscription: answers go out after its end.
-	ctx := context.WithoutCancel(s.ctx)
 	// As much again as is handed out, so that nobody waits for the next message.
 	options := eventstore.ConsumeOptions{Buffer: 2 * s.subscriber.config.InFlight}
-	s.consumer = s.subscriber.client.Consume(ctx, s.group, options)
+	s.consumer = s.subscriber.client.Consume(s.ctx, s.group, options)
 }
 
 // deliver hands out messages until the subscription is to end or the log refuses.
@@ -178,7 +176,7 @@ func (s *subscription) settle() {
 		close(s.givenUp)
 		<-settled
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	ctx, cancel := context.WithTimeout(s.ctx, farewell)
 	defer cancel()
 	s.consumer.Close(ctx)
 }
