@@ -58,7 +58,9 @@ type groups struct {
 	consume func(persistent.PersistentSubscriptions_ReadServer) error
 }
 
-func (g groups) Read(call persistent.PersistentSubscriptions_ReadServer) error { return g.consume(call) }
+func (g groups) Read(call persistent.PersistentSubscriptions_ReadServer) error {
+	return g.consume(call)
+}
 
 // features is the ServerFeatures service of a fake server: it has none, as old
 // servers.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"unicode/utf8"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
@@ -67,14 +68,20 @@ var idSpace = uuid.MustParse("b3c40a2e-6d4b-4f0a-9d59-0f6c1c7f8f5e")
 
 // Marshal makes an event of a message.
 func (DefaultMarshaler) Marshal(_ string, msg *message.Message) (eventstore.Proposed, error) {
+	id := idOf(msg.UUID)
 	metadata := make(map[string]string, len(msg.Metadata))
 	maps.Copy(metadata, msg.Metadata)
 	delete(metadata, NameKey)
-	rename(metadata, CorrelationKey, correlationID)
-	rename(metadata, CausationKey, causationID)
-	id := idOf(msg.UUID)
+	delete(metadata, uuidKey)
 	if msg.UUID != "" && msg.UUID != id.String() {
 		metadata[uuidKey] = msg.UUID
+	}
+	rename(metadata, CorrelationKey, correlationID)
+	rename(metadata, CausationKey, causationID)
+	for key, value := range metadata {
+		if !utf8.ValidString(key) || !utf8.ValidString(value) { // JSON would hold something else
+			return eventstore.Proposed{}, fmt.Errorf("metadata %q: not UTF-8", key)
+		}
 	}
 	encoded, err := json.Marshal(metadata)
 	if err != nil {

@@ -1,64 +1,85 @@
 package pubsub_test
 
 import (
+	"os"
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
 
 	"portal.example/eventstore"
-	"portal.example/eventstore/node"
 	"portal.example/eventstore/pubsub"
 )
 
-// features is what EventStoreDB's persistent subscriptions have.
-var features = tests.Features{
-	ConsumerGroups: true,
-	Persistent:     true,
-	// Not ExactlyOnceDelivery and not GuaranteedOrder: persistent subscriptions
-	// promise neither. Not NewSubscriberReceivesOldMessages: it is a new group
-	// that does, with FromStart; a new subscriber shares in what is left.
-}
-
+// TestPubSub is Watermill's own suite, in its full form. Persistent subscriptions
+// promise no order and may deliver twice, so the tests for those who do are left
+// out; those that hold under conditions are below.
 func TestPubSub(t *testing.T) {
-	client := startLog(t)
-	newPubSub := func(t *testing.T, consumerGroup string) (message.Publisher, message.Subscriber) {
-		t.Helper()
-		subscriber, err := pubsub.NewSubscriber(client, pubsub.SubscriberConfig{
-			ConsumerGroup: consumerGroup,
-			CloseTimeout:  time.Second,
-			// Some tests nack hundreds of times what comes first.
-			Group: eventstore.GroupSettings{MaxRetries: 10_000},
-		}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return pubsub.NewPublisher(client, pubsub.PublisherConfig{}), subscriber
-	}
-	tests.TestPubSub(t, features,
-		func(t *testing.T) (message.Publisher, message.Subscriber) {
-			return newPubSub(t, "suite")
-		},
-		newPubSub,
-	)
+	t.Parallel()
+	log := startLog(t)
+	features := tests.Features{ConsumerGroups: true, Persistent: true, RestartServiceCommand: log.restarter()}
+	construct := pubSubs(log, pubsub.SubscriberConfig{})
+	tests.TestPubSub(t, features, inGroup("suite", construct), construct)
 }
 
-func startLog(t *testing.T) *eventstore.Client {
+// TestPubSubStress is the suite several times at once: STRESS_TEST_COUNT says how
+// often. `make soak` runs it with Watermill's build tag stress.
+func TestPubSubStress(t *testing.T) {
+	if os.Getenv("PORTAL_SOAK_WATERMILL") == "" {
+		t.Skip("it takes minutes: `make soak` sets PORTAL_SOAK_WATERMILL")
+	}
+	log := startLog(t)
+	construct := pubSubs(log, pubsub.SubscriberConfig{})
+	// Without restarts, which suites that run beside each other would not expect.
+	tests.TestPubSubStressTest(t, tests.Features{ConsumerGroups: true, Persistent: true}, inGroup("suite", construct), construct)
+}
+
+// A new group gets what is there already, where it is told to.
+func TestNewGroupReceivesOldMessages(t *testing.T) {
+	t.Parallel()
+	log := startLog(t)
+	construct := pubSubs(log, pubsub.SubscriberConfig{Group: eventstore.GroupSettings{FromStart: true}})
+	tests.TestNewSubscriberReceivesOldMessages(t,
+		tests.TestContext{TestID: tests.NewTestID(), Features: tests.Features{NewSubscriberReceivesOldMessages: true}},
+		func(t *testing.T) (message.Publisher, message.Subscriber) { return construct(t, watermill.NewUUID()) })
+}
+
+// With one message in flight, the next one waits for the answer.
+func TestOneAtATime(t *testing.T) {
+	t.Parallel()
+	log := startLog(t)
+	construct := pubSubs(log, pubsub.SubscriberConfig{InFlight: 1})
+	ctx := tests.TestContext{TestID: tests.NewTestID(), Features: tests.Features{GuaranteedOrder: true, GuaranteedOrderWithSingleSubscriber: true}}
+	tests.TestNoAck(t, ctx, inGroup("suite", construct))
+	ctx.TestID = tests.NewTestID()
+	// In order, as long as nothing fails: no nack, no restart, a single subscriber.
+	tests.TestPublishSubscribeInOrder(t, ctx, inGroup("suite", construct))
+}
+
+// pubSubs makes publishers and subscribers that share a client, as a program does.
+func pubSubs(log *eventLog, config pubsub.SubscriberConfig) tests.ConsumerGroupPubSubConstructor {
+	client := log.connect()
+	config.CloseTimeout = time.Second
+	config.Group.MaxRetries = 10_000 // some tests nack what comes first hundreds of times
+	return func(t *testing.T, consumerGroup string) (message.Publisher, message.Subscriber) {
+		t.Helper()
+		config := config
+		config.ConsumerGroup = consumerGroup
+		return pubsub.NewPublisher(client, pubsub.PublisherConfig{}), newSubscriber(t, client, config)
+	}
+}
+
+func inGroup(consumerGroup string, construct tests.ConsumerGroupPubSubConstructor) tests.PubSubConstructor {
+	return func(t *testing.T) (message.Publisher, message.Subscriber) { return construct(t, consumerGroup) }
+}
+
+func newSubscriber(t *testing.T, client *eventstore.Client, config pubsub.SubscriberConfig) *pubsub.Subscriber {
 	t.Helper()
-	n, err := node.Start(t.Context(), node.Config{Dir: t.TempDir()})
+	subscriber, err := pubsub.NewSubscriber(client, config, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := n.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	client, err := eventstore.Connect(eventstore.Config{ConnectionString: n.ConnectionString()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = client.Close() })
-	return client
+	return subscriber
 }
