@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 )
@@ -32,11 +33,18 @@ func (d *Delivery) Ack() { d.from.ack(d.answer) }
 
 // Retry has the group deliver the event again, or park it where that has been
 // done often enough.
-func (d *Delivery) Retry(reason string) { d.from.nack(esdb.NackActionRetry, reason, d.answer) }
+func (d *Delivery) Retry() { d.from.nack(esdb.NackActionRetry, "to be tried again", d.answer) }
+
+// MaxReason is how much of a reason is kept, in bytes. There is room for a stack.
+const MaxReason = 16 << 10
 
 // Park has the group set the event aside: a link to it, with the reason, goes to
 // the group's ParkedStream.
-func (d *Delivery) Park(reason string) { d.from.nack(esdb.NackActionPark, reason, d.answer) }
+func (d *Delivery) Park(reason string) {
+	// What is no UTF-8 could not be sent, and neither could any answer after it.
+	reason = strings.ToValidUTF8(reason[:min(len(reason), MaxReason)], "")
+	d.from.nack(esdb.NackActionPark, reason, d.answer)
+}
 
 // Consumer takes part in a group, over as many connections as that takes.
 type Consumer struct {

@@ -37,20 +37,28 @@ func TestConsumerSurvivesWhatTheLogMaySay(t *testing.T) {
 			return errors.Join(admit(call), confirmGroup(call))
 		}, eventstore.ErrFault},
 		"an event before the confirmation": {func(call persistent.PersistentSubscriptions_ReadServer) error {
-			return deliver(call, deliverable(1), nil)
+			_, err := call.Recv()
+			return errors.Join(err, deliver(call, deliverable(1), nil))
 		}, eventstore.ErrFault},
 		"no such group":            {refusal(codes.NotFound), eventstore.ErrGroupNotFound},
-		"no such group any more":   {afterAdmission(refusal(codes.NotFound)), eventstore.ErrGroupNotFound},
+		"no such group any more":   {afterAdmission(ending(codes.NotFound)), eventstore.ErrGroupNotFound},
 		"unknown credentials":      {refusal(codes.Unauthenticated), eventstore.ErrAccessDenied},
 		"insufficient credentials": {refusal(codes.PermissionDenied), eventstore.ErrAccessDenied},
-		"a failure inside":         {afterAdmission(refusal(codes.Internal)), eventstore.ErrFault},
+		"a failure inside":         {afterAdmission(ending(codes.Internal)), eventstore.ErrFault},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := &fake{group: groups{consume: test.say}}
+			var calls atomic.Int32
+			server := &fake{group: groups{consume: func(call persistent.PersistentSubscriptions_ReadServer) error {
+				calls.Add(1)
+				return test.say(call)
+			}}}
 			k := consume(t, connect(t, insecure(server.serve(t))), eventstore.Group{Stream: "counter-1", Name: "mail"})
 			if _, err := k.Next(patience(t)); !errors.Is(err, test.want) {
 				t.Errorf("got %v, want %v", err, test.want)
+			}
+			if calls.Load() != 1 {
+				t.Errorf("it asked %d times", calls.Load())
 			}
 		})
 	}
@@ -61,9 +69,9 @@ func TestConsumerSurvivesWhatTheLogMaySay(t *testing.T) {
 func TestConsumerTriesAgain(t *testing.T) {
 	t.Parallel()
 	for name, obstacle := range map[string]func(persistent.PersistentSubscriptions_ReadServer) error{
-		"a full group":                  refusal(codes.FailedPrecondition, "exception", "maximum-subscribers-reached"),
-		"a group that was changed":      afterAdmission(refusal(codes.Canceled, "exception", "persistent-subscription-dropped")),
-		"a log that stops":              afterAdmission(refusal(codes.Unavailable)),
+		"a full group":                  refusal(codes.FailedPrecondition),
+		"a group that was changed":      afterAdmission(ending(codes.Canceled)),
+		"a log that stops":              afterAdmission(ending(codes.Unavailable)),
 		"a log that is not there":       refusal(codes.Unavailable),
 		"a log that says nothing":       func(call persistent.PersistentSubscriptions_ReadServer) error { return silent(call) },
 		"a subscription that just ends": afterAdmission(func(persistent.PersistentSubscriptions_ReadServer) error { return nil }),
@@ -164,10 +172,17 @@ func confirmGroup(call persistent.PersistentSubscriptions_ReadServer) error {
 	}})
 }
 
-func refusal(code codes.Code, trailers ...string) func(persistent.PersistentSubscriptions_ReadServer) error {
+// refusal takes the options first: who sends on a call that has ended is told
+// nothing but that, and tries again.
+func refusal(code codes.Code) func(persistent.PersistentSubscriptions_ReadServer) error {
 	return func(call persistent.PersistentSubscriptions_ReadServer) error {
-		return exception(call, code, trailers...)
+		_, err := call.Recv()
+		return errors.Join(err, exception(call, code))
 	}
+}
+
+func ending(code codes.Code) func(persistent.PersistentSubscriptions_ReadServer) error {
+	return func(call persistent.PersistentSubscriptions_ReadServer) error { return exception(call, code) }
 }
 
 func afterAdmission(then func(persistent.PersistentSubscriptions_ReadServer) error) func(persistent.PersistentSubscriptions_ReadServer) error {

@@ -90,6 +90,9 @@ func (s *session) converse(db *esdb.Client) error {
 	silence := time.AfterFunc(s.consumer.client.timeout, func() { s.cancel(errSilent) })
 	defer silence.Stop()
 	return shielded(s.ctx, db, func(ctx context.Context, db *esdb.Client) (none struct{}, err error) {
+		// Not s.cancel, which would have run go on before it hears why this ends.
+		ctx, end := context.WithCancel(ctx)
+		defer end()
 		subscription, err := s.join(ctx, db)
 		if err != nil {
 			return none, joinProblem(err)
@@ -98,10 +101,10 @@ func (s *session) converse(db *esdb.Client) error {
 		answering := make(chan struct{})
 		go func() {
 			defer close(answering)
-			s.answer(db, subscription)
+			s.answer(ctx, db, subscription)
 		}()
 		defer func() {
-			s.cancel(nil)
+			end()
 			<-answering // gRPC does not allow closing while something is being sent
 			_ = subscription.Close()
 		}()
@@ -155,7 +158,7 @@ func (s *session) receive(subscription *esdb.PersistentSubscription) error {
 
 // answer sends the answers that are given, as many at once as have gathered,
 // until the connection is lost or the consumer takes leave.
-func (s *session) answer(db *esdb.Client, subscription *esdb.PersistentSubscription) {
+func (s *session) answer(ctx context.Context, db *esdb.Client, subscription *esdb.PersistentSubscription) {
 	for leaving := false; ; {
 		acks, nacks := s.takeAnswers()
 		if len(acks)+len(nacks) > 0 {
@@ -170,7 +173,7 @@ func (s *session) answer(db *esdb.Client, subscription *esdb.PersistentSubscript
 			continue
 		}
 		if leaving {
-			s.stop(db, subscription)
+			s.stop(ctx, db, subscription)
 			s.cancel(nil)
 			return
 		}
@@ -178,7 +181,7 @@ func (s *session) answer(db *esdb.Client, subscription *esdb.PersistentSubscript
 		case <-s.due:
 		case <-s.consumer.staying.Done():
 			leaving = true // once more, for answers that came just before
-		case <-s.ctx.Done():
+		case <-ctx.Done():
 			return
 		}
 	}
@@ -217,7 +220,7 @@ const farewell = 250 * time.Millisecond
 // came before. Ending it from here throws away what has not been sent yet, and the
 // esdb client has no other way. EventStoreDB takes no notice of the request, hence
 // the bound, within which the answers should be there.
-func (s *session) stop(db *esdb.Client, subscription *esdb.PersistentSubscription) {
+func (s *session) stop(ctx context.Context, db *esdb.Client, subscription *esdb.PersistentSubscription) {
 	nobody := &esdb.ResolvedEvent{Event: &esdb.RecordedEvent{EventID: uuid.New()}} // an event has to be named
 	if err := s.send(db, subscription, nil, []nack{{esdb.NackActionStop, "closing", nobody}}); err != nil {
 		return
@@ -226,6 +229,6 @@ func (s *session) stop(db *esdb.Client, subscription *esdb.PersistentSubscriptio
 	defer late.Stop()
 	select {
 	case <-late.C:
-	case <-s.ctx.Done(): // receive has heard of the end
+	case <-ctx.Done(): // receive has heard of the end
 	}
 }

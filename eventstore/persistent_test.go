@@ -121,16 +121,16 @@ func TestAnswersDecideWhatBecomesOfAnEvent(t *testing.T) {
 		case 0:
 			d.Ack()
 		case 1:
-			d.Park("nobody at home")
+			d.Park("nobody at home\xff" + strings.Repeat("!", eventstore.MaxReason))
 		case 2:
-			d.Retry("later")
+			d.Retry()
 		}
 	}
 	if !slices.Equal(tries[0], []int{0}) || !slices.Equal(tries[1], []int{0}) || !slices.Equal(tries[2], []int{0, 1, 2}) {
 		t.Errorf("deliveries with retries, by revision: %v", tries)
 	}
 	reasons := awaitParked(t, client, group, 2)
-	if !strings.Contains(reasons["1@counter-1"], "nobody at home") || reasons["2@counter-1"] == "" {
+	if !strings.Contains(reasons["1@counter-1"], "nobody at home") || len(reasons["1@counter-1"]) > eventstore.MaxReason+100 || reasons["2@counter-1"] == "" {
 		t.Errorf("parked for: %q", reasons)
 	}
 

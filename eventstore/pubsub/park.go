@@ -3,7 +3,6 @@ package pubsub
 import (
 	"context"
 	"sync/atomic"
-	"unicode/utf8"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -36,23 +35,14 @@ type ticket struct {
 
 type ticketKey struct{}
 
-// maxReason bounds the reason for which a message is parked, in bytes.
-const maxReason = 8 << 10
-
-// Park sets a message aside, in the group's ParkedStream, for a reason of which the
-// first 8 KiB are kept; it nacks the message, so that nothing more is to be said
-// about it. It is false where the message comes from elsewhere, or was answered.
+// Park sets a message aside, in the group's ParkedStream, for a reason of which
+// eventstore.MaxReason bytes are kept; it nacks the message, so that nothing more is
+// to be said about it. It is false where the message comes from elsewhere, or was
+// acknowledged.
 func Park(msg *message.Message, reason string) bool {
 	t, ok := msg.Context().Value(ticketKey{}).(*ticket)
 	if !ok {
 		return false
-	}
-	if len(reason) > maxReason {
-		cut := maxReason
-		for cut > 0 && !utf8.RuneStart(reason[cut]) {
-			cut--
-		}
-		reason = reason[:cut]
 	}
 	t.park.CompareAndSwap(nil, &reason)
 	return msg.Nack()

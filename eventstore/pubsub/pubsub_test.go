@@ -126,7 +126,7 @@ func TestParkedMessagesKeepTheReason(t *testing.T) {
 	publisher, subscriber := newPubSub(t, client, pubsub.SubscriberConfig{})
 	out := subscribe(t, subscriber, "order-1")
 	publishNew(t, publisher, "order-1", 2)
-	reasons := map[string]string{"0@order-1": "no such customer", "1@order-1": strings.Repeat("é", 8<<10)}
+	reasons := map[string]string{"0@order-1": "no such customer", "1@order-1": strings.Repeat("é", eventstore.MaxReason)}
 	for range 2 {
 		msg := receive(t, out)
 		delivered, _ := pubsub.Delivered(msg.Context())
@@ -139,7 +139,7 @@ func TestParkedMessagesKeepTheReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	for of, reason := range awaitParked(t, client, group, 2) {
-		if want := reasons[of]; !strings.Contains(reason, want[:min(len(want), 8<<10)]) || len(reason) > 9<<10 || strings.ContainsRune(reason, '\ufffd') {
+		if want := reasons[of]; !strings.Contains(reason, want[:min(len(want), eventstore.MaxReason)]) || len(reason) > eventstore.MaxReason+100 || strings.ContainsRune(reason, '\ufffd') {
 			t.Errorf("%s: parked for %d bytes: %.60s…", of, len(reason), reason)
 		}
 	}

@@ -129,7 +129,7 @@ func (s *subscription) await(msg *message.Message, t *ticket) {
 		if reason := t.park.Load(); reason != nil {
 			t.delivery.Park(*reason)
 		} else {
-			t.delivery.Retry("nacked by the subscriber")
+			t.delivery.Retry()
 		}
 	case <-s.givenUp:
 	}
