@@ -5,7 +5,7 @@ GOVULNCHECK   := v1.9.0
 FUZZ_TIME     ?= 10s
 SOAK_KILLS    ?= 200
 SOAK_POSTGRES_AWAY ?= 1m
-SOAK_WATERMILL ?= 10
+SOAK_WATERMILL ?= 5
 TEST_FLAGS    ?= -timeout 15m
 
 SHELL       := /bin/bash
@@ -62,7 +62,7 @@ bench: setup ## measure side by side with Postgres, Emmett and message-db (ARGS=
 	go run ./internal/bench $(ARGS)
 
 .PHONY: soak
-soak: setup ## the long forms: SOAK_KILLS (200) rounds of kill -9, Postgres away for SOAK_POSTGRES_AWAY (1m), Watermill's suite SOAK_WATERMILL (10) times at once
+soak: setup ## the long forms: SOAK_KILLS (200) rounds of kill -9, Postgres away for SOAK_POSTGRES_AWAY (1m), Watermill's suite SOAK_WATERMILL (5) times at once
 	PORTAL_SOAK_KILLS=$(SOAK_KILLS) go test -count=1 -timeout 60m -v -run Kill ./eventstore/node
 	PORTAL_SOAK_POSTGRES_AWAY=$(SOAK_POSTGRES_AWAY) CGO_ENABLED=1 go test -race -count=1 -timeout 60m -v -run TestPostgresGoesAwayUnderLoad ./cmd/portal
 	PORTAL_SOAK_WATERMILL=1 STRESS_TEST_COUNT=$(SOAK_WATERMILL) CGO_ENABLED=1 go test -race -tags stress -count=1 -timeout 60m -run TestPubSubStress ./eventstore/pubsub

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -182,6 +184,36 @@ func TestDeletedGroupIsMadeAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	receive(t, out).Ack() // the same, since the group is new
+}
+
+// The log is restarted twice while messages are published and received. Not in
+// parallel: other logs might take its port meanwhile.
+func TestMessagesOutliveRestarts(t *testing.T) {
+	log := startLog(t)
+	client := log.connect()
+	publisher, subscriber := newPubSub(t, client, pubsub.SubscriberConfig{Group: eventstore.GroupSettings{MaxRetries: 1000}})
+	out := subscribe(t, subscriber, "order-1")
+	const publishers, each = 20, 100
+	var publishing sync.WaitGroup
+	for p := range publishers {
+		publishing.Go(func() {
+			for n := range each {
+				if err := publisher.Publish("order-1", message.NewMessage(fmt.Sprintf("%d of %d", n, p), nil)); err != nil {
+					t.Errorf("message %d of publisher %d: %v", n, p, err)
+				}
+			}
+		})
+	}
+	received := map[string]int{}
+	for len(received) < publishers*each {
+		msg := receive(t, out)
+		received[msg.UUID]++
+		msg.Ack()
+		if n := len(received); received[msg.UUID] == 1 && (n == publishers*each/3 || n == publishers*each/2) {
+			log.restart()
+		}
+	}
+	publishing.Wait()
 }
 
 // Close waits for what was handed out. It can be finished, and stays finished.
