@@ -62,7 +62,7 @@ func (s *subscription) run() {
 			break
 		}
 		s.logger.Error("Subscription interrupted", err, nil)
-		s.recover(err)
+		s.rejoin(err)
 	}
 	s.settle()
 	s.logger.Info("Subscription ended", nil)
@@ -139,9 +139,9 @@ func (s *subscription) await(msg *message.Message, t *ticket) {
 // put right.
 const refusedPause = time.Second
 
-// recover prepares for taking part anew: with a new group where the old one was
+// rejoin prepares for taking part anew: with a new group where the old one was
 // deleted.
-func (s *subscription) recover(err error) {
+func (s *subscription) rejoin(err error) {
 	if errors.Is(err, eventstore.ErrGroupNotFound) {
 		if err = s.subscriber.createGroup(s.staying, s.topic); err == nil {
 			return
