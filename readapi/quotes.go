@@ -19,7 +19,7 @@ type Quote struct {
 	UnitID        string     `json:"unitId,omitempty"`
 	RequestID     string     `json:"requestId,omitempty" doc:"that it answers"`
 	Reference     string     `json:"reference" example:"Q-1042"`
-	Status        string     `json:"status" enum:"draft,open,in-change,declined,approved"`
+	Status        string     `json:"status" enum:"draft,open,in-change,declined,approved,expired"`
 	Expired       bool       `json:"expired" doc:"the version that the customer holds can no longer be approved"`
 	Version       int        `json:"version"`
 	HeldVersion   int        `json:"heldVersion,omitempty" doc:"that the customer holds; absent before it was sent"`
@@ -107,7 +107,7 @@ type quotesInput struct {
 	Search   string `query:"q" maxLength:"100" doc:"part of the reference or the title"`
 	Customer string `query:"customer" maxLength:"36"`
 	Request  string `query:"request" maxLength:"36" doc:"that it answers"`
-	Status   string `query:"status" enum:"draft,open,in-change,declined,approved"`
+	Status   string `query:"status" enum:"draft,open,in-change,declined,approved,expired"`
 	Asked    bool   `query:"asked" doc:"only those with a question that nobody has answered"`
 }
 

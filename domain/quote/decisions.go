@@ -93,10 +93,10 @@ func (c Send) Decide(q State) ([]Event, error) {
 		return nil, ErrApproved
 	case q.Held == q.Version && q.Status == StatusDeclined:
 		return nil, ErrDeclined // an offer that was turned down must be revised first
+	case q.Held == q.Version && q.Status == StatusExpired, offer.expired(c.At):
+		return nil, ErrExpired.In("offer.expiresAt")
 	case q.Held == q.Version:
 		return nil, nil
-	case offer.expired(c.At):
-		return nil, ErrExpired.In("offer.expiresAt")
 	}
 	totals, err := offer.total(q.Currency, nil)
 	if err != nil {
@@ -104,6 +104,22 @@ func (c Send) Decide(q State) ([]Event, error) {
 	}
 	return []Event{Sent{
 		CustomerID: q.CustomerID, Version: q.Version, Total: totals.Gross, ExpiresAt: offer.ExpiresAt, At: c.At,
+	}}, nil
+}
+
+// Expire says that the time for an answer is over. The portal does so by itself.
+type Expire struct {
+	At time.Time
+}
+
+// Decide lets the version expire that the customer holds, where they have not
+// answered it and can no longer approve it. Otherwise there is nothing to say.
+func (c Expire) Decide(q State) ([]Event, error) {
+	if q.Status != StatusOpen || !q.Expired(c.At) {
+		return nil, nil
+	}
+	return []Event{Expired{
+		CustomerID: q.CustomerID, Version: q.Held, ExpiresAt: q.HeldOffer().ExpiresAt, At: c.At,
 	}}, nil
 }
 

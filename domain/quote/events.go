@@ -37,6 +37,7 @@ var Types = map[string]Event{
 	"QuoteChangesRequested": ChangesRequested{},
 	"QuoteApproved":         Approved{},
 	"QuoteDeclined":         Declined{},
+	"QuoteExpired":          Expired{},
 }
 
 // Drafted says that staff began a quote: its version 1.
@@ -150,6 +151,14 @@ type Declined struct {
 	At         time.Time `json:"at"`
 }
 
+// Expired says that the time for an answer is over, and that there was none.
+type Expired struct {
+	CustomerID string    `json:"customerId"`
+	Version    int       `json:"version"`
+	ExpiresAt  time.Time `json:"expiresAt"` // the last instant at which it could be approved
+	At         time.Time `json:"at"`
+}
+
 func (Drafted) isEvent()          {}
 func (Revised) isEvent()          {}
 func (Sent) isEvent()             {}
@@ -160,3 +169,4 @@ func (QuestionAnswered) isEvent() {}
 func (ChangesRequested) isEvent() {}
 func (Approved) isEvent()         {}
 func (Declined) isEvent()         {}
+func (Expired) isEvent()          {}

@@ -138,6 +138,53 @@ func TestSend(t *testing.T) {
 	})
 }
 
+func TestExpire(t *testing.T) {
+	t.Parallel()
+	open := events{drafted(), sent(1, 61000)}
+	expire := quote.Expire{At: expiry.Add(time.Minute)}
+	withoutEnd := with(drafted(), func(e *quote.Drafted) { e.Offer.ExpiresAt = time.Time{} })
+	endless := with(revised(2), func(e *quote.Revised) { e.Offer.ExpiresAt = time.Time{} })
+	domaintest.Run(t, []decision{
+		{Name: "an offer without an answer", Given: open, When: expire, Then: events{expired()}},
+		{Name: "one with questions", Given: append(open, asked()), When: expire, Then: events{expired()}},
+		{Name: "one that is being revised", Given: append(open, revised(2)), When: expire, Then: events{expired()}},
+		{Name: "at the last instant", Given: open, When: quote.Expire{At: expiry}},
+		{Name: "one without an end", Given: events{withoutEnd, sent(1, 61000)}, When: expire},
+		{Name: "again", Given: append(open, expired()), When: expire},
+		{Name: "what was approved", Given: append(open, approved(t, nil, 61000)), When: expire},
+		{Name: "what was declined", Given: append(open, declined()), When: expire},
+		{Name: "what the business is to change", Given: append(open, changesRequested()), When: expire},
+		{
+			Name: "the version that is held", Given: append(open, revised(2), sent(2, 54900)), When: expire,
+			Then: events{with(expired(), func(e *quote.Expired) { e.Version = 2 })},
+		},
+		{Name: "a version that has been replaced by one without an end", Given: append(open, endless, sent(2, 54900)), When: expire},
+		{Name: "a draft", Given: events{drafted()}, When: expire},
+		{Name: "nothing", When: expire},
+	})
+}
+
+// The log is right about what has expired, also where a clock is behind.
+func TestWhatHasExpired(t *testing.T) {
+	t.Parallel()
+	over := events{drafted(), sent(1, 61000), expired()}
+	domaintest.Run(t, []decision{
+		{Name: "is not approved", Given: over, When: approve(1, domaintest.Dana, at), Refused: quote.ErrExpired},
+		{
+			Name: "is not declined", Given: over,
+			When: quote.Decline{By: domaintest.Dana, Version: 1, Reason: "No.", At: at}, Refused: quote.ErrExpired,
+		},
+		{Name: "is not sent again", Given: over, When: quote.Send{At: at}, Faults: []string{"offer.expiresAt: quote_expired"}},
+		{Name: "can be revised", Given: over, When: quote.Revise{Offer: offer(cheaper), At: at}, Then: events{revised(2)}},
+		{Name: "can be sent when revised", Given: append(over, revised(2)), When: quote.Send{At: at}, Then: events{sent(2, 54900)}},
+		{
+			Name: "is open when sent anew", Given: append(over, revised(2), sent(2, 54900)),
+			When: quote.Decline{By: domaintest.Dana, Version: 2, Reason: "No.", At: at},
+			Then: events{quote.Declined{CustomerID: customer, ContactID: dana, Version: 2, Reason: "No.", At: at}},
+		},
+	})
+}
+
 func TestView(t *testing.T) {
 	t.Parallel()
 	open := events{drafted(), sent(1, 61000)}

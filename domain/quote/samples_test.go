@@ -69,6 +69,10 @@ func declined() quote.Declined {
 	return quote.Declined{CustomerID: customer, ContactID: dana, Version: 1, Reason: "Too dear.", At: at}
 }
 
+func expired() quote.Expired {
+	return quote.Expired{CustomerID: customer, Version: 1, ExpiresAt: expiry, At: expiry.Add(time.Minute)}
+}
+
 func changesRequested() quote.ChangesRequested {
 	return quote.ChangesRequested{CustomerID: customer, ContactID: dana, Version: 1, Text: "Cheaper?", At: at}
 }
@@ -128,6 +132,7 @@ func TestStored(t *testing.T) {
 		changesRequested(),
 		approved(t, []string{"filter"}, 64660),
 		declined(),
+		expired(),
 	})
 }
 

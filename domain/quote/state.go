@@ -27,8 +27,9 @@ type State struct {
 	Views      domain.Views
 }
 
-// Status is how far a quote has come. That an offer has expired is no status:
-// it is a matter of the clock, see Expired.
+// Status is how far a quote has come. Whether an offer can still be approved is
+// a matter of the clock, see Expired: that it has expired is recorded a little
+// later, and only where the customer never answered.
 type Status string
 
 // The states of a quote.
@@ -38,6 +39,7 @@ const (
 	StatusInChange Status = "in-change" // the customer asked for changes: it is the business's turn
 	StatusDeclined Status = "declined"
 	StatusApproved Status = "approved"
+	StatusExpired  Status = "expired" // without an answer
 )
 
 // Question is something a contact asked.
@@ -68,7 +70,7 @@ func (s State) HeldOffer() Offer { return s.Offers[s.Held] }
 // Expired says whether the offer that the customer holds can no longer be
 // approved.
 func (s State) Expired(at time.Time) bool {
-	return s.HeldOffer().expired(at)
+	return s.Status == StatusExpired || s.HeldOffer().expired(at)
 }
 
 // Evolve folds one event in.
@@ -106,6 +108,8 @@ func (s State) Evolve(event Event) State {
 		}
 	case Declined:
 		s.Status = StatusDeclined
+	case Expired:
+		s.Status = StatusExpired
 	}
 	return s
 }

@@ -24,7 +24,7 @@ func OfQuotes(ctx context.Context, tx pgx.Tx, currency string, from, until, now 
 		       count(*) FILTER (WHERE status = 'draft'),
 		       count(*) FILTER (WHERE status = 'open' AND NOT coalesce(expires_at < $4, false)),
 		       count(*) FILTER (WHERE status = 'in-change'),
-		       count(*) FILTER (WHERE status = 'open' AND expires_at < $4),
+		       count(*) FILTER (WHERE status = 'expired' OR status = 'open' AND expires_at < $4),
 		       coalesce(sum(approved_total), 0)::bigint,
 		       coalesce(sum(held_total) FILTER (WHERE status = 'open' AND NOT coalesce(expires_at < $4, false)), 0)::bigint,
 		       coalesce(sum(open_questions), 0)::bigint

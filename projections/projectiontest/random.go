@@ -156,6 +156,7 @@ func (r *Random) anyQuote(t *rapid.T) {
 		quote.AskQuestion{By: domaintest.Dana, QuestionID: question, Version: state.Held, Text: "When?", At: at},
 		quote.AnswerQuestion{QuestionID: question, Text: "Soon", At: at},
 		quote.RequestChanges{By: domaintest.Dana, Version: state.Held, Text: "Blue", At: at},
+		quote.Expire{At: at},
 		quote.Decline{By: domaintest.Dana, Version: state.Held, Reason: "Dear", At: at},
 		quote.Approve{Visit: domaintest.Visit(domaintest.Dana, at), Version: state.Held, SignedName: "Dana", ConsentVersion: "1"},
 	}

@@ -55,6 +55,8 @@ func fold(rows *table.Set[row], d *eventstore.Decoded, event quote.Event) error 
 	case quote.Declined:
 		r.Status, r.DeclinedAt = string(quote.StatusDeclined), table.Time(e.At)
 		details.Declined = &Wish{ContactID: e.ContactID, Version: e.Version, Text: e.Reason, At: e.At}
+	case quote.Expired:
+		r.Status = string(quote.StatusExpired)
 	}
 	return nil
 }

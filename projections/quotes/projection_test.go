@@ -60,6 +60,10 @@ func TestQuotes(t *testing.T) {
 			}},
 			map[string]any{"status": "approved", "approved_total": 15200.0, "held_total": 12200.0, "approved_at": "2026-03-14T12:00:00+00:00"},
 		},
+		"expired": {
+			[]any{drafted, sent, quote.Expired{CustomerID: customer, Version: 1, ExpiresAt: sent.ExpiresAt, At: at.AddDate(0, 0, 15)}},
+			map[string]any{"status": "expired", "expires_at": "2026-03-28T12:00:00+00:00"},
+		},
 		"seen by staff is not seen": {
 			[]any{drafted, sent, quote.ViewedByStaff{CustomerID: customer, StaffID: domaintest.Sam.ID, Version: 1, At: at}},
 			map[string]any{"viewed_at": nil},

@@ -65,6 +65,7 @@ var english = language{
 		"QuoteChangesRequested": "Changes to quote {record} were requested by {actor} in the portal {when}",
 		"QuoteApproved":         "Quote {record}, version {version}, over {amount}, was approved and signed by {actor} in the portal {when}",
 		"QuoteDeclined":         "Quote {record}, version {version}, was declined by {actor} in the portal {when}",
+		"QuoteExpired":          "Quote {record}, version {version}, open until {expires}, expired without an answer {when}",
 
 		"RequestFiled":     "Request {record} of {customer} was received {channel}[ by {handler}] {when}",
 		"RequestTriaged":   "Request {record}: “{step}”[ by {handler}] {when}",

@@ -97,6 +97,8 @@ func ofQuote(event quote.Event) facts {
 		return facts{e.At, e.CustomerID, Args{Contact: e.ContactID, Version: e.Version, Amount: &e.Total}}
 	case quote.Declined:
 		return facts{e.At, e.CustomerID, Args{Contact: e.ContactID, Version: e.Version}}
+	case quote.Expired:
+		return facts{e.At, e.CustomerID, Args{Version: e.Version, Expires: &e.ExpiresAt}}
 	}
 	return facts{}
 }

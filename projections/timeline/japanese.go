@@ -63,6 +63,7 @@ var japanese = language{
 		"QuoteChangesRequested": "{when}、{actor}がポータルで見積書{record}の変更を依頼しました",
 		"QuoteApproved":         "{when}、{actor}がポータルで見積書{record}第{version}版（{amount}）を承認し、署名しました",
 		"QuoteDeclined":         "{when}、{actor}がポータルで見積書{record}第{version}版を辞退しました",
+		"QuoteExpired":          "{when}、見積書{record}第{version}版（有効期限{expires}）が回答のないまま失効しました",
 
 		"RequestFiled":     "{when}、{customer}の依頼{record}を{channel}受け付けました[（{handler}）]",
 		"RequestTriaged":   "{when}、依頼{record}：「{step}」[（{handler}）]",
