@@ -5,18 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"portal.example/domain"
 	"portal.example/eventstore"
+	"portal.example/internal/database"
 )
 
 // Details are the problem details of RFC 9457: what every refusal and every
@@ -109,7 +107,7 @@ func Problem(err error) error {
 			"repeat it with the same Idempotency-Key")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return busy(err, "timeout", "the answer took too long")
-	case databaseAway(err):
+	case database.Away(err):
 		return busy(err, "database_unavailable", "the database is out of reach")
 	}
 	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -160,24 +158,6 @@ func unexpected(cause error) *Details {
 	d := newDetails(http.StatusInternalServerError, "internal", "something went wrong; the id finds it in the portal's log")
 	d.ID, d.cause = uuid.NewString(), cause
 	return d
-}
-
-// databaseAway tells a database that cannot be reached from one that refuses.
-func databaseAway(err error) bool {
-	var connecting *pgconn.ConnectError
-	var network net.Error
-	if errors.As(err, &connecting) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return true
-	}
-	var answer *pgconn.PgError
-	if !errors.As(err, &answer) {
-		return false
-	}
-	switch answer.Code[:min(2, len(answer.Code))] { // SQLSTATE's classes, appendix A of Postgres's manual
-	case "08", "53", "57": // connection, resources, intervention by the operator
-		return true
-	}
-	return false
 }
 
 // huma keeps the maker of its errors in variables of its own: this makes them

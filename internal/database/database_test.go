@@ -113,6 +113,7 @@ func TestAReaderCannotWriteNorSeeMore(t *testing.T) {
 		`SELECT * FROM identity.api_keys`: "42501", // no right
 		`SELECT * FROM keys.subjects`:     "42501",
 		`SELECT * FROM runner.builds`:     "42501",
+		`SELECT * FROM jobs.river_job`:    "42501",
 		`SET TRANSACTION READ WRITE`:      "25001", // too late
 	} {
 		question := &pgx.Batch{}

@@ -3,8 +3,8 @@
 //
 // One database holds four kinds of data, apart from each other: read models
 // (one schema for each build of a projection, reached through the views in
-// schema read; all of it can be dropped and made again from the log), identity,
-// keys, and the runner's own notes about projections (schema runner).
+// schema read; all of it can be dropped and made again from the log) with the
+// runner's own notes about them (schema runner), identity, keys, and jobs.
 //
 // Two roles without login divide the rights. Requests read as portal_reader,
 // which sees a business's rows only once the transaction names the business.

@@ -43,14 +43,14 @@ func Migrate(ctx context.Context, url string) error {
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
-	err = migrateTo(ctx, conn)
+	err = migrateTo(ctx, conn, url)
 	if err := errors.Join(err, conn.Close(ctx)); err != nil {
 		return fmt.Errorf("database: migrating: %w", err)
 	}
 	return nil
 }
 
-func migrateTo(ctx context.Context, conn *pgx.Conn) error {
+func migrateTo(ctx context.Context, conn *pgx.Conn, url string) error {
 	var version int
 	if err := conn.QueryRow(ctx, `SELECT current_setting('server_version_num')::int`).Scan(&version); err != nil {
 		return err
@@ -71,6 +71,9 @@ func migrateTo(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	if err := tern(ctx, conn); err != nil {
+		return err
+	}
+	if err := migrateJobs(ctx, url); err != nil {
 		return err
 	}
 	return keys.Migrate(ctx, conn)

@@ -59,6 +59,21 @@ func unreadable(err error) error {
 	return fmt.Errorf("database: %w", err)
 }
 
+// Beside opens a pool of its own to the pool's database, for work that neither
+// waits for the connections of requests nor takes them away. It has at most
+// conns connections, none before they are needed, and its statements may take a
+// minute. name is seen in pg_stat_activity.
+func Beside(ctx context.Context, pool *pgxpool.Pool, name string, conns int32) (*pgxpool.Pool, error) {
+	cfg := pool.Config() // a copy
+	cfg.MinConns, cfg.MaxConns = 0, conns
+	limit(cfg.ConnConfig, name, time.Minute, lockTimeout, idleInTxTimeout)
+	beside, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	return beside, nil
+}
+
 // Dedicated makes a connection to the pool's database outside of the pool, for
 // a session that lasts, under the role that it begins with. Its statements may
 // take a minute. name is seen in pg_stat_activity.
