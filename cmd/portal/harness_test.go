@@ -51,10 +51,25 @@ func serveTest(t *testing.T) *running {
 
 func serveWith(t *testing.T, cfg config) *running {
 	t.Helper()
+	return serveAt(t, cfg, time.Now).opened()
+}
+
+// opened registers the business that tests act for.
+func (p *running) opened() *running {
+	p.t.Helper()
+	p.business = p.register("acme")
+	p.office = p.token(identity.Key{Business: p.business, Role: api.Office})
+	return p
+}
+
+// serveAt starts the wiring with a clock of the test's.
+func serveAt(t *testing.T, cfg config, now func() time.Time) *running {
+	t.Helper()
 	s, err := startServer(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.room.Now = now
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.run(ctx) }()
@@ -64,10 +79,7 @@ func serveWith(t *testing.T, cfg config) *running {
 			t.Errorf("serving ended with %v", err)
 		}
 	})
-	p := &running{t: t, server: s, url: "http://" + s.listener.Addr().String(), data: cfg.data}
-	p.business = p.register("acme")
-	p.office = p.token(identity.Key{Business: p.business, Role: api.Office})
-	return p
+	return &running{t: t, server: s, url: "http://" + s.listener.Addr().String(), data: cfg.data}
 }
 
 func (p *running) register(slug string) string {
@@ -261,8 +273,8 @@ func (p *running) freeze(id string) {
 	}
 }
 
-// eventually waits until the stream has an event of this type.
-func (p *running) eventually(ctx context.Context, stream, eventType string) {
+// eventually waits until the stream has an event of this type, and tells where.
+func (p *running) eventually(ctx context.Context, stream, eventType string) eventstore.Position {
 	p.t.Helper()
 	subscription := p.server.log.Subscribe(ctx, eventstore.SubscribeOptions{Filter: eventstore.StreamPrefix(stream)})
 	defer subscription.Close()
@@ -273,7 +285,7 @@ func (p *running) eventually(ctx context.Context, stream, eventType string) {
 		}
 		for _, n := range batch {
 			if n.Kind == eventstore.EventAppeared && n.Event.Type == eventType {
-				return
+				return n.Event.Position
 			}
 		}
 	}

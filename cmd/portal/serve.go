@@ -29,6 +29,7 @@ import (
 	"portal.example/eventstore/node"
 	"portal.example/internal/api"
 	"portal.example/internal/bookmark"
+	"portal.example/internal/reactions"
 	"portal.example/internal/telemetry"
 	"portal.example/projections/runner"
 	"portal.example/readapi"
@@ -74,6 +75,7 @@ type server struct {
 	gate     *businesses.Gate
 	runner   *runner.Runner
 	sweeper  *invoices.Sweeper
+	reactor  *reactions.Reactor
 	listener net.Listener
 	http     *http.Server
 }
@@ -125,6 +127,9 @@ func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server,
 	var listen net.ListenConfig
 	if s.listener, err = listen.Listen(ctx, "tcp", cfg.listen); err != nil {
 		return nil, errors.Join(misusef("PORTAL_LISTEN: %w", err), p.close())
+	}
+	if s.reactor, err = newReactor(ctx, p, logger, metrics); err != nil {
+		return nil, errors.Join(err, s.listener.Close(), p.close())
 	}
 	return s, nil
 }
@@ -237,6 +242,7 @@ func (s *server) run(ctx context.Context) error {
 	group, failed := errgroup.WithContext(beside)
 	group.Go(func() error { return s.runner.Run(failed) })
 	group.Go(func() error { return s.sweeper.Run(failed) })
+	group.Go(func() error { return s.reactor.Run(failed) })
 	group.Go(func() error { return s.watchNode(failed) })
 	group.Go(func() error {
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {

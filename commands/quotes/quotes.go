@@ -11,6 +11,7 @@ import (
 	"portal.example/domain/customer"
 	"portal.example/domain/quote"
 	"portal.example/eventstore"
+	"portal.example/internal/reactions"
 )
 
 // Register adds the use cases to the API.
@@ -23,6 +24,11 @@ func Register(a huma.API, room *commands.Room) {
 	requestChanges(a, room)
 	approve(a, room)
 	decline(a, room)
+}
+
+// Reactions are what the portal does by itself about quotes.
+func Reactions(room *commands.Room) []reactions.Reaction {
+	return []reactions.Reaction{expire(room)}
 }
 
 type decider = domain.Decider[quote.State, quote.Event]
