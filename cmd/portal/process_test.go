@@ -24,6 +24,13 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
+	if os.Getenv(asConsumer) != "" {
+		if err := runConsumer(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(exitFailed)
+		}
+		os.Exit(exitOK)
+	}
 	status := m.Run()
 	if err := removeProgram(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -1,0 +1,303 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"portal.example/eventstore"
+	"portal.example/eventstore/codectest"
+	"portal.example/eventstore/pubsub"
+	"portal.example/internal/database"
+	"portal.example/internal/reactions"
+)
+
+// reactionKills says how many rounds of kill -9 there are, such as 100.
+const reactionKills = "PORTAL_SOAK_REACTION_KILLS"
+
+// Quotes are sent all the time while consumers, portals and the node are killed,
+// one after the other. In the end every quote that was sent has expired once; and
+// the reaction that eight consumers compete for has handled each of them, its
+// effect once, or has parked it with its reason.
+func TestReactionsSurviveKills(t *testing.T) {
+	t.Parallel()
+	c := newChaos(t)
+	sender := &crowd{t: t, token: c.owner, urls: c.urls, limit: 2 * time.Second, mayBeOff: true, done: tally{refused: map[string]int{}}}
+	enough := make(chan struct{})
+	var sending sync.WaitGroup
+	sending.Go(func() { c.sendQuotes(sender, enough) })
+	random := rand.New(rand.NewPCG(4, uint64(time.Now().UnixNano())))
+	for round := range c.rounds() {
+		before := c.sentSoFar()
+		switch round % 3 {
+		case 0:
+			c.killConsumer(random.IntN(len(c.consumers)))
+		case 1:
+			c.killPortal(random.IntN(len(c.portals)))
+		default:
+			c.killNode()
+		}
+		c.until("quotes are sent again", time.Minute, func() bool { return c.sentSoFar() > before+3 })
+		if t.Failed() {
+			t.Fatalf("in round %d", round)
+		}
+	}
+	close(enough)
+	sending.Wait()
+	c.settle()
+}
+
+// chaos is a site whose parts are killed.
+type chaos struct {
+	*site
+	nodeArgs  []string
+	node      *process
+	portals   []*process
+	urls      []string
+	consumers []*process
+
+	mu   sync.Mutex
+	sent []string // ids of quotes that the customer holds
+}
+
+func newChaos(t *testing.T) *chaos {
+	t.Helper()
+	args := []string{"node", "--data", t.TempDir(), "--insecure", "--listen"}
+	running, log := watched().startUntil(t, "event log at ", nil, append(args, "127.0.0.1:0")...)
+	address := strings.TrimPrefix(log, "esdb://")
+	address, _, _ = strings.Cut(address, "?")
+	c := &chaos{node: running, nodeArgs: append(args, address)}
+	c.site = newSite(t, watched(), migratedDatabase(t), "PORTAL_EVENTSTORE="+log, "PORTAL_DATA="+t.TempDir())
+	c.connect(log)
+	c.open()
+	for range 2 {
+		portal, url := c.serve()
+		c.portals, c.urls = append(c.portals, portal), append(c.urls, url)
+	}
+	for range 8 {
+		c.consumers = append(c.consumers, c.consume())
+	}
+	return c
+}
+
+func (c *chaos) rounds() int {
+	c.t.Helper()
+	said := os.Getenv(reactionKills)
+	if said == "" {
+		return 6
+	}
+	n, err := strconv.Atoi(said)
+	if err != nil || n < 1 {
+		c.t.Fatalf("%s=%q: not a number of rounds", reactionKills, said)
+	}
+	return n
+}
+
+func (c *chaos) killConsumer(i int) {
+	c.consumers[i].kill()
+	c.consumers[i] = c.consume()
+}
+
+func (c *chaos) killPortal(i int) {
+	c.portals[i].kill()
+	listen := "PORTAL_LISTEN=" + strings.TrimPrefix(c.urls[i], "http://")
+	c.portals[i], _ = c.program.startUntil(c.t, "portal at ", slices.Concat(c.env, []string{listen}), "serve")
+}
+
+func (c *chaos) killNode() {
+	c.node.kill()
+	c.node, _ = watched().startUntil(c.t, "event log at ", nil, c.nodeArgs...)
+}
+
+// sendQuotes sends quotes that expire soon, each until it is known whether it was
+// sent.
+func (c *chaos) sendQuotes(sender *crowd, enough <-chan struct{}) {
+	ctx := c.t.Context()
+	customer := sender.insist(ctx, "/customers", `{"name":"Dana Reyes"}`)
+	for customer != nil && going(ctx, enough) {
+		expires := time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339Nano)
+		quote := sender.insist(ctx, "/quotes", fmt.Sprintf(`{"customerId":%q,"reference":"Q","currency":"EUR","offer":%s,"expiresAt":%q}}`,
+			customer["id"], strings.TrimSuffix(offer, "}"), expires))
+		if quote == nil {
+			return
+		}
+		id := fmt.Sprint(quote["id"])
+		if c.sendInTime(ctx, sender, id) {
+			c.mu.Lock()
+			c.sent = append(c.sent, id)
+			c.mu.Unlock()
+		}
+	}
+}
+
+// sendInTime is false where the offer had expired before it could be sent.
+func (c *chaos) sendInTime(ctx context.Context, sender *crowd, id string) bool {
+	key := uuid.NewString()
+	for attempt := 0; ctx.Err() == nil; attempt++ {
+		_, taken, err := sender.ask(ctx, sender.urls[attempt%len(sender.urls)]+"/api/v1/quotes/"+id+"/send", "", key)
+		switch {
+		case err != nil && strings.Contains(err.Error(), "quote_expired"):
+			return false
+		case err != nil:
+			c.t.Errorf("sending: %v", err)
+			return false
+		case taken:
+			return true
+		}
+	}
+	return false
+}
+
+func (c *chaos) sentSoFar() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.sent)
+}
+
+// outcome is what the log has to say in the end.
+type outcome struct {
+	sent    map[string]uuid.UUID // QuoteSent, by quote
+	expired map[string]int       // QuoteExpired, by quote
+	handled map[uuid.UUID]int    // effects, by the event that led to them
+	parked  map[uuid.UUID]string // reasons, by event
+}
+
+// settle waits until everything has come to its end, and looks at it.
+func (c *chaos) settle() {
+	c.t.Helper()
+	var o outcome
+	// A job of a portal that was killed with it is run again after three minutes.
+	c.until("all is handled or parked, and expired", 5*time.Minute, func() bool {
+		o = c.look()
+		return len(o.expired) == len(o.sent) && len(o.handled)+len(o.parked) >= len(o.sent)
+	})
+	for _, quote := range c.sent {
+		if _, found := o.sent[quote]; !found {
+			c.t.Errorf("quote %s was sent, and the log does not have it", quote)
+		}
+	}
+	for quote, event := range o.sent {
+		if n := o.expired[quote]; n != 1 {
+			c.t.Errorf("quote %s expired %d times", quote, n)
+		}
+		reason, parked := o.parked[event]
+		switch handled := o.handled[event]; {
+		case poisonous(event) && (!parked || handled != 0 || !strings.Contains(reason, "poison")):
+			c.t.Errorf("poison: handled %d times, parked %v with %q", handled, parked, reason)
+		case !poisonous(event) && (parked || handled != 1):
+			c.t.Errorf("event %s: handled %d times, parked %v with %q", event, handled, parked, reason)
+		}
+	}
+	c.t.Logf("%d quotes were sent; of the events %d were handled and %d parked", len(o.sent), len(o.handled), len(o.parked))
+}
+
+func (c *chaos) look() outcome {
+	c.t.Helper()
+	o := outcome{map[string]uuid.UUID{}, map[string]int{}, map[uuid.UUID]int{}, map[uuid.UUID]string{}}
+	group, err := pubsub.GroupOf(pubsub.TypeTopic("QuoteSent"), consumerGroup)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for e, err := range c.log.ReadAll(c.t.Context(), eventstore.Start()) {
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		id := strings.TrimPrefix(e.Stream, "quote-")
+		switch {
+		case e.Type == "QuoteSent":
+			o.sent[id] = e.ID
+		case e.Type == "QuoteExpired":
+			o.expired[id]++
+		case e.Type == "Handled":
+			o.handled[uuid.MustParse(strings.TrimPrefix(e.Stream, "effect-"))]++
+		case e.Stream == group.ParkedStream():
+			_, quote, _ := strings.Cut(string(e.Data), "@quote-")
+			o.parked[o.sent[quote]] = string(e.Metadata)
+		}
+	}
+	return o
+}
+
+// asConsumer makes the test binary one of those that compete, on this log.
+const asConsumer = "PORTAL_TEST_AS_CONSUMER"
+
+const consumerGroup = "competitors"
+
+// consume starts a consumer. It is there when this returns.
+func (c *chaos) consume() *process {
+	c.t.Helper()
+	consumer := program{os.Args[0], []string{asConsumer + "=1"}}
+	started, _ := consumer.startUntil(c.t, "consuming", c.env)
+	return started
+}
+
+// poisonous are the events that the consumers cannot deal with.
+func poisonous(event uuid.UUID) bool { return event[15]%4 == 0 }
+
+// Handled is the effect of a consumer.
+type Handled struct{}
+
+type effects struct{}
+
+func (effects) Evolve(Handled) effects { return effects{} }
+
+// handle never finds that it was done before: that is for the command's id.
+type handle struct{}
+
+func (handle) Decide(effects) ([]Handled, error) { return []Handled{{}}, nil }
+
+// runConsumer is the life of a consumer.
+func runConsumer() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	client, err := eventstore.Connect(eventstore.Config{ConnectionString: os.Getenv("PORTAL_EVENTSTORE")})
+	if err != nil {
+		return err
+	}
+	pool, err := database.Open(ctx, os.Getenv("DATABASE_URL"))
+	if err != nil {
+		return err
+	}
+	codec, err := eventstore.NewCodec(codectest.NewKeyring(), eventstore.Events(map[string]Handled{"Handled": {}})...)
+	if err != nil {
+		return err
+	}
+	category, err := eventstore.NewCategory[effects, Handled]("effect", client, codec, 100)
+	if err != nil {
+		return err
+	}
+	reactor, err := reactions.New(ctx, reactions.Config{
+		Client: client, Pool: pool, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), Now: time.Now,
+		Reactions: []reactions.Reaction{{Name: consumerGroup, Event: "QuoteSent", Act: func(ctx context.Context, e reactions.Event) error {
+			if poisonous(e.ID) {
+				panic("poison")
+			}
+			m := eventstore.Metadata{
+				CommandID: eventstore.NewID(e.ID, "handled"), Business: e.Business, Operation: "test", RecordedAt: time.Now(),
+				Actor: eventstore.Actor{Kind: eventstore.ActorSystem}, Origin: eventstore.OriginLive,
+			}
+			_, err := category.Execute(ctx, category.Stream(e.ID.String()), m, handle{})
+			return err
+		}}},
+	})
+	if err != nil {
+		return err
+	}
+	if err := reactor.Prepare(ctx); err != nil {
+		return err
+	}
+	fmt.Println("consuming")
+	return reactor.Run(ctx)
+}
