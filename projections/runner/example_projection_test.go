@@ -187,7 +187,8 @@ func TestTheGuideShowsTheseExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	var examples strings.Builder
-	for _, file := range []string{"example_event_test.go", "example_projection_test.go"} {
+	reaction := filepath.Join("..", "..", "commands", "quotes", "on_quote_sent.go")
+	for _, file := range []string{"example_event_test.go", "example_projection_test.go", reaction} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
