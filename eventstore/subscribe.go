@@ -60,6 +60,13 @@ type Subscription struct {
 	queue  *queue
 }
 
+// Source is where notices come from: a Subscription, or whoever reads a log that
+// is in the same process.
+type Source interface {
+	NextBatch(ctx context.Context, limit int) ([]Notice, error)
+	Close()
+}
+
 var subscribing = operation{name: "subscribe"}
 
 // Subscribe starts a subscription that ends with ctx, with Close, or with the

@@ -113,7 +113,7 @@ func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server,
 	s.sweeper = &invoices.Sweeper{
 		Room: p.room, Client: p.log, Logger: logger,
 		Bookmark:  &bookmark.Bookmark{Pool: p.pool, Follower: "invoices.sweeper"},
-		Subscribe: func(ctx context.Context, o eventstore.SubscribeOptions) invoices.Source { return s.follow(ctx, o) },
+		Subscribe: s.follow,
 	}
 	s.http = &http.Server{
 		Handler:           s.routes(metrics, proxies),
@@ -163,7 +163,7 @@ func logToServe(ctx context.Context, cfg config, logger *slog.Logger) (*eventsto
 
 // follow reads the portal's own log within the process, which spares the
 // projections the network.
-func (s *server) follow(ctx context.Context, options eventstore.SubscribeOptions) runner.Source {
+func (s *server) follow(ctx context.Context, options eventstore.SubscribeOptions) eventstore.Source {
 	if s.node == nil {
 		return s.log.Subscribe(ctx, options)
 	}

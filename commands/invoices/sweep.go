@@ -33,16 +33,10 @@ type Sweeper struct {
 	// set, is used in the place of Client.Subscribe, such as for a log that is in
 	// the same process.
 	Bookmark  *bookmark.Bookmark
-	Subscribe func(context.Context, eventstore.SubscribeOptions) Source
+	Subscribe func(context.Context, eventstore.SubscribeOptions) eventstore.Source
 	// Every is the time between two sweeps, Patience how long something may be
 	// under way before it counts as interrupted; 30 s and 10 s by default.
 	Every, Patience time.Duration
-}
-
-// Source is where events come from; eventstore.Subscription is one.
-type Source interface {
-	NextBatch(ctx context.Context, limit int) ([]eventstore.Notice, error)
-	Close()
 }
 
 // sweeping is a sweeper at work.
@@ -158,7 +152,7 @@ func (w *sweeping) begin(ctx context.Context, pause time.Duration) bool {
 	return true
 }
 
-func (w *sweeping) subscribe(ctx context.Context) Source {
+func (w *sweeping) subscribe(ctx context.Context) eventstore.Source {
 	types := strings.Join([]string{typeFrozen, typeIssued, typeRecorded, typeAllocated, typeCredited, typeNoted, typeAccount}, "|")
 	options := eventstore.SubscribeOptions{From: w.last.Position, Filter: eventstore.TypeMatches("^(" + types + ")$")}
 	if w.Subscribe != nil {

@@ -36,7 +36,7 @@ func shelf(t *testing.T) *pgxpool.Pool {
 
 // counted is a source that counts the events it delivers.
 type counted struct {
-	invoices.Source
+	eventstore.Source
 	events *atomic.Int64
 }
 
@@ -75,7 +75,7 @@ func (l *lab) starts(mark *bookmark.Bookmark, impatient bool) *portal {
 	sweeper := &invoices.Sweeper{
 		Room: room, Client: l.client, Logger: slog.New(slog.DiscardHandler), Bookmark: mark,
 		Every: 20 * time.Millisecond, Patience: patience,
-		Subscribe: func(ctx context.Context, o eventstore.SubscribeOptions) invoices.Source {
+		Subscribe: func(ctx context.Context, o eventstore.SubscribeOptions) eventstore.Source {
 			return counted{l.client.Subscribe(ctx, o), &p.read}
 		},
 	}

@@ -55,8 +55,5 @@ type Projection interface {
 // show what they were never given.
 type Sealed interface{ Sealed() }
 
-// Source is where events come from; eventstore.Subscription is one.
-type Source interface {
-	NextBatch(ctx context.Context, limit int) ([]eventstore.Notice, error)
-	Close()
-}
+// Source is where events come from.
+type Source = eventstore.Source
