@@ -112,7 +112,7 @@ func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server,
 	})
 	s.sweeper = &invoices.Sweeper{
 		Room: p.room, Client: p.log, Logger: logger,
-		Bookmark:  &bookmark.Bookmark{Pool: p.pool, Follower: "invoices.sweeper"},
+		Bookmark:  &bookmark.Bookmark{DB: p.pool, Follower: "invoices.sweeper"},
 		Subscribe: s.follow,
 	}
 	s.http = &http.Server{

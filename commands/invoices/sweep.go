@@ -170,7 +170,7 @@ func (w *sweeping) note(ctx context.Context, e eventstore.Recorded) {
 		return
 	}
 	if !w.unread {
-		w.last = bookmark.At(&e)
+		w.last = w.last.At(&e)
 	}
 	switch e.Type {
 	case typeFrozen, typeRecorded:

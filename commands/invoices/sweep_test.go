@@ -176,7 +176,7 @@ func TestARestartReadsTheTailAndWhatIsOpen(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	sound := l.instance(l.client)
-	mark := &bookmark.Bookmark{Pool: shelf(t), Follower: "sweeper"}
+	mark := &bookmark.Bookmark{DB: shelf(t), Follower: "sweeper"}
 	const history, later = 30, 3
 	for i := range history {
 		l.issued(sound, fmt.Sprintf("history %d", i))
@@ -223,7 +223,7 @@ func TestARestartReadsTheTailAndWhatIsOpen(t *testing.T) {
 func TestABookmarkOfAnotherLog(t *testing.T) {
 	t.Parallel()
 	elsewhere, here := newLab(t), newLab(t)
-	mark := &bookmark.Bookmark{Pool: shelf(t), Follower: "sweeper"}
+	mark := &bookmark.Bookmark{DB: shelf(t), Follower: "sweeper"}
 	away := elsewhere.instance(elsewhere.client)
 	for i := range 5 {
 		elsewhere.issued(away, fmt.Sprintf("invoice %d", i))

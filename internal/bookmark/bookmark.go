@@ -9,82 +9,130 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"portal.example/eventstore"
 )
 
-// Place is an event: where it is in the log, and which one it is. The zero value
-// is the start of the log.
-type Place struct {
-	Position eventstore.Position
-	EventID  uuid.UUID
-	Stream   string
-	Revision uint64
+// ErrMoved says that a bookmark is not where its follower left it: another
+// instance follows the log in its name.
+var ErrMoved = errors.New("the bookmark was moved by another instance")
+
+// DB is a pool or a connection.
+type DB interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// At is the place of an event.
-func At(e *eventstore.Recorded) Place {
-	return Place{Position: e.Position, EventID: e.ID, Stream: e.Stream, Revision: e.Revision}
-}
-
-// Bookmark is that of one follower. Several instances of it may share it: each
-// moves it to a place that is right by itself, and only forward.
+// Bookmark is that of one follower.
+//
+// Where several instances share it and each moves it to a place that is right by
+// itself, they Find and Advance it. Where one of them is to follow at a time, that
+// one Loads it, Begins it, and Moves it from where it left it.
 type Bookmark struct {
-	Pool     *pgxpool.Pool
+	DB       DB
 	Follower string // its name, which is storage
 }
 
-// Find is the place to go on from in this log. It is the start where there is no
-// bookmark, and where the log does not have its event: another log, or an older
-// backup of this one. Such a bookmark is removed.
-func (b *Bookmark) Find(ctx context.Context, log eventstore.Log) (Place, error) {
-	var p Place
-	err := b.Pool.QueryRow(ctx, `
-		SELECT commit_position, prepare_position, event_id, event_stream, event_revision
+// Load is the place as it was written down; false where none was.
+func (b *Bookmark) Load(ctx context.Context) (p Place, known bool, err error) {
+	var log, event *uuid.UUID
+	var stream *string
+	var revision *uint64
+	err = b.DB.QueryRow(ctx, `
+		SELECT log_id, commit_position, prepare_position, event_id, event_stream, event_revision
 		FROM jobs.bookmarks WHERE follower = $1`, b.Follower).
-		Scan(&p.Position.Commit, &p.Position.Prepare, &p.EventID, &p.Stream, &p.Revision)
+		Scan(&log, &p.Position.Commit, &p.Position.Prepare, &event, &stream, &revision)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Place{}, nil
+		return Place{}, false, nil
 	}
 	if err != nil {
-		return Place{}, b.fail(err)
+		return Place{}, false, b.fail(err)
 	}
-	found, err := p.in(ctx, log)
-	if err != nil || found {
-		return p, b.fail(err)
+	if log != nil {
+		p.Log = *log
 	}
-	_, err = b.Pool.Exec(ctx, `DELETE FROM jobs.bookmarks WHERE follower = $1 AND event_id = $2`, b.Follower, p.EventID)
-	return Place{}, b.fail(err)
+	if event != nil {
+		p.EventID, p.Stream, p.Revision = *event, *stream, *revision
+	}
+	return p, true, nil
 }
 
-// in tells whether the log has the event at that place. A log that has is, up to
-// there, the one that the bookmark was made in: it is only ever added to.
-func (p Place) in(ctx context.Context, log eventstore.Log) (bool, error) {
-	for e, err := range log.ReadStream(ctx, p.Stream, p.Revision) {
-		if errors.Is(err, eventstore.ErrStreamNotFound) || errors.Is(err, eventstore.ErrStreamDeleted) {
-			return false, nil
-		}
-		// Positions are left out: EventStoreDB does not tell them of events that are
-		// read from a stream.
-		return err == nil && e.ID == p.EventID && e.Revision == p.Revision, err
+// Find is the place to go on from in this log. It is the start where there is no
+// bookmark, and where the log does not have its event: such a bookmark is removed.
+func (b *Bookmark) Find(ctx context.Context, log *eventstore.Client) (Place, error) {
+	p, known, err := b.Load(ctx)
+	if err != nil || !known {
+		return Place{}, err
 	}
-	return false, nil // the stream ends before
+	err = p.Verify(ctx, log)
+	if !errors.Is(err, ErrOtherLog) {
+		return p, b.fail(err)
+	}
+	_, err = b.DB.Exec(ctx, `DELETE FROM jobs.bookmarks WHERE follower = $1 AND event_id = $2`, b.Follower, p.EventID)
+	return Place{}, b.fail(err)
 }
 
 // Advance moves the bookmark forward to a place; one that is there already, or
 // further, stays.
 func (b *Bookmark) Advance(ctx context.Context, p Place) error {
-	_, err := b.Pool.Exec(ctx, `
+	_, err := b.DB.Exec(ctx, `
 		INSERT INTO jobs.bookmarks AS mark
-			(follower, commit_position, prepare_position, event_id, event_stream, event_revision)
-		VALUES ($1, $2, $3, $4, $5, $6)
+			(follower, log_id, commit_position, prepare_position, event_id, event_stream, event_revision)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (follower) DO UPDATE SET
+			log_id = excluded.log_id,
 			commit_position = excluded.commit_position, prepare_position = excluded.prepare_position,
 			event_id = excluded.event_id, event_stream = excluded.event_stream, event_revision = excluded.event_revision
 		WHERE (mark.commit_position, mark.prepare_position) < (excluded.commit_position, excluded.prepare_position)`,
-		b.Follower, p.Position.Commit, p.Position.Prepare, p.EventID, p.Stream, p.Revision)
+		append([]any{b.Follower}, p.columns()...)...)
 	return b.fail(err)
+}
+
+// Begin writes a place down where there is none, and fails with ErrMoved
+// otherwise.
+func (b *Bookmark) Begin(ctx context.Context, p Place) error {
+	return b.one(b.DB.Exec(ctx, `
+		INSERT INTO jobs.bookmarks
+			(follower, log_id, commit_position, prepare_position, event_id, event_stream, event_revision)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
+		append([]any{b.Follower}, p.columns()...)...))
+}
+
+// Move moves the bookmark from a place to the next. It fails with ErrMoved where
+// it is not at that place: whoever was cut off from Postgres for a while does not
+// know that another instance has taken over.
+func (b *Bookmark) Move(ctx context.Context, from, to Place) error {
+	return b.one(b.DB.Exec(ctx, `
+		UPDATE jobs.bookmarks SET log_id = $2, commit_position = $3, prepare_position = $4,
+			event_id = $5, event_stream = $6, event_revision = $7
+		WHERE follower = $1 AND commit_position = $8 AND prepare_position = $9
+		  AND log_id IS NOT DISTINCT FROM $10 AND event_id IS NOT DISTINCT FROM $11`,
+		append(append([]any{b.Follower}, to.columns()...),
+			from.Position.Commit, from.Position.Prepare, orNull(from.Log), orNull(from.EventID))...))
+}
+
+func (b *Bookmark) one(tag pgconn.CommandTag, err error) error {
+	if err == nil && tag.RowsAffected() != 1 {
+		err = ErrMoved
+	}
+	return b.fail(err)
+}
+
+// columns are the values of the columns from log_id on.
+func (p Place) columns() []any {
+	columns := []any{orNull(p.Log), p.Position.Commit, p.Position.Prepare, nil, nil, nil}
+	if p.EventID != uuid.Nil {
+		columns[3], columns[4], columns[5] = p.EventID, p.Stream, p.Revision
+	}
+	return columns
+}
+
+func orNull(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
 }
 
 func (b *Bookmark) fail(err error) error {

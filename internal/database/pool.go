@@ -88,6 +88,28 @@ func Dedicated(ctx context.Context, pool *pgxpool.Pool, name string) (*pgx.Conn,
 	return conn, nil
 }
 
+// Watched makes a dedicated connection that Postgres ends, with the locks that it
+// holds, once nothing has been heard over it for as long as silence: a process
+// that hangs must not keep what another could take over.
+func Watched(ctx context.Context, pool *pgxpool.Pool, name string, silence time.Duration) (*pgx.Conn, error) {
+	conn, err := Dedicated(ctx, pool, name)
+	if err != nil {
+		return nil, err
+	}
+	// The kernel answers keepalives for a process that hangs; only the limit on
+	// idle sessions notices that one.
+	_, err = conn.Exec(ctx, fmt.Sprintf(`
+		SET idle_session_timeout = %[1]d;
+		SET tcp_keepalives_idle = 3;
+		SET tcp_keepalives_interval = 1;
+		SET tcp_keepalives_count = 3;
+		SET tcp_user_timeout = %[1]d`, silence.Milliseconds()))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("database: %w", err), conn.Close(ctx))
+	}
+	return conn, nil
+}
+
 // dedicated marks connections about which something can be remembered.
 const dedicated = "dedicated"
 

@@ -3,7 +3,6 @@ package runner
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"portal.example/eventstore"
+	"portal.example/internal/bookmark"
 )
 
 // errFenced says that the checkpoint is not where this leader left it: somebody
@@ -97,56 +97,21 @@ func (c checkpoint) verify(ctx context.Context, log *eventstore.Client) error {
 	if c.logID == nil {
 		return nil
 	}
-	first, err := firstEvent(ctx, log)
-	if err != nil {
-		return err
+	place := bookmark.Place{Log: *c.logID, Position: c.position}
+	if c.event != nil {
+		place.EventID, place.Stream, place.Revision = c.event.id, c.event.stream, c.event.revision
 	}
-	if first == nil || *first != *c.logID {
-		return fmt.Errorf("%w: it begins with another event", ErrOtherLog)
-	}
-	head, err := log.Head(ctx)
-	if err != nil {
-		return err
-	}
-	if head.Compare(c.position) < 0 {
-		return fmt.Errorf("%w: it ends before position %s", ErrOtherLog, c.position)
-	}
-	if c.event == nil {
-		return nil
-	}
-	return c.event.verify(ctx, log)
-}
-
-func (m *landmark) verify(ctx context.Context, log *eventstore.Client) error {
-	for e, err := range log.ReadStream(ctx, m.stream, m.revision) {
-		switch {
-		case errors.Is(err, eventstore.ErrStreamNotFound), errors.Is(err, eventstore.ErrStreamDeleted):
-			return fmt.Errorf("%w: stream %s is not in it", ErrOtherLog, m.stream)
-		case err != nil:
-			return err
-		case e.Revision != m.revision || e.ID != m.id:
-			return fmt.Errorf("%w: event %d of stream %s is another one", ErrOtherLog, m.revision, m.stream)
-		}
-		return nil
-	}
-	return fmt.Errorf("%w: stream %s ends before event %d", ErrOtherLog, m.stream, m.revision)
+	return place.Verify(ctx, log)
 }
 
 // identify notes which log it is, as soon as there is something in it.
-func (c *checkpoint) identify(ctx context.Context, log *eventstore.Client) (err error) {
-	if c.logID == nil && c.position != eventstore.Start() {
-		c.logID, err = firstEvent(ctx, log)
+func (c *checkpoint) identify(ctx context.Context, log *eventstore.Client) error {
+	if c.logID != nil || c.position == eventstore.Start() {
+		return nil
+	}
+	id, err := bookmark.LogID(ctx, log)
+	if err == nil && id != uuid.Nil {
+		c.logID = &id
 	}
 	return err
-}
-
-// firstEvent is the id of the log's first event, nil when there is none.
-func firstEvent(ctx context.Context, log *eventstore.Client) (*uuid.UUID, error) {
-	for e, err := range log.ReadAll(ctx, eventstore.Start()) {
-		if err != nil {
-			return nil, err
-		}
-		return &e.ID, nil
-	}
-	return nil, nil
 }

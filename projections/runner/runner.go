@@ -15,12 +15,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"portal.example/eventstore"
+	"portal.example/internal/bookmark"
 )
 
 // ErrOtherLog says that the log does not contain what a read model was built
 // from: another log, or an older backup of this one. Nothing is applied then.
 // Name the right log, or drop the read models and let them be built again.
-var ErrOtherLog = errors.New("the log does not contain the checkpoint of a read model")
+var ErrOtherLog = bookmark.ErrOtherLog
 
 // Config is what a runner needs. All of it is required but Logger, Registerer
 // and Subscribe.

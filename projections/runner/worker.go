@@ -111,21 +111,13 @@ func (w *worker) session(ctx context.Context) error {
 }
 
 func (w *worker) connect(ctx context.Context) (*pgx.Conn, error) {
-	conn, err := database.Dedicated(ctx, w.runner.cfg.Pool, "portal "+w.build.schema)
+	conn, err := database.Watched(ctx, w.runner.cfg.Pool, "portal "+w.build.schema, cutOffAfter)
 	if err != nil {
 		return nil, err
 	}
-	// The kernel answers keepalives for a process that hangs; only the limit on
-	// idle sessions notices that one. Commits need not wait for the disk: rows and
-	// checkpoint are lost together, and come again from the log.
-	_, err = conn.Exec(ctx, fmt.Sprintf(`
-		SET search_path = %[1]s;
-		SET synchronous_commit = off;
-		SET idle_session_timeout = %[2]d;
-		SET tcp_keepalives_idle = 3;
-		SET tcp_keepalives_interval = 1;
-		SET tcp_keepalives_count = 3;
-		SET tcp_user_timeout = %[2]d`, ident(w.build.schema), cutOffAfter.Milliseconds()))
+	// Commits need not wait for the disk: rows and checkpoint are lost together,
+	// and come again from the log.
+	_, err = conn.Exec(ctx, fmt.Sprintf(`SET search_path = %s; SET synchronous_commit = off`, ident(w.build.schema)))
 	if err != nil {
 		return nil, errors.Join(err, conn.Close(ctx))
 	}
