@@ -151,10 +151,10 @@ func (l *leader) take(ctx context.Context, b batch) error {
 // arrive makes known how far the build is.
 func (l *leader) arrive(at checkpoint) {
 	l.at = at
+	l.runner.metrics.at(l.build, at, len(l.held), time.Now())
 	if l.live {
 		l.runner.arrived(l.build.projection.Name(), at.position)
 	}
-	l.runner.metrics.at(l.build, at, len(l.held), time.Now())
 }
 
 func (l *leader) tick(ctx context.Context) error {
