@@ -187,8 +187,11 @@ func TestTheGuideShowsTheseExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	var examples strings.Builder
-	reaction := filepath.Join("..", "..", "commands", "quotes", "on_quote_sent.go")
-	for _, file := range []string{"example_event_test.go", "example_projection_test.go", reaction} {
+	for _, file := range []string{
+		"example_event_test.go", "example_projection_test.go",
+		filepath.Join("..", "..", "commands", "quotes", "on_quote_sent.go"),
+		filepath.Join("..", "..", "internal", "outbox", "example_test.go"),
+	} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
