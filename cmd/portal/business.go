@@ -1,15 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"portal.example/commands"
 	"portal.example/commands/businesses"
 	"portal.example/domain"
 	"portal.example/domain/money"
@@ -76,28 +75,17 @@ business. A slug that is taken is refused.` + exitHelp,
 
 // register needs the log alone: nothing in a business's events is personal.
 func register(cmd *cobra.Command, r businesses.Registration) (id string, err error) {
-	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if err := makeDataFolder(dataFolder()); err != nil {
 		return "", err
 	}
-	client, done, err := openLog(cmd.Context(), dataFolder(), log)
-	if err != nil {
-		return "", err
-	}
-	defer func() {
-		if closeErr := done(); err == nil {
-			err = closeErr
+	err = withLog(cmd, func(ctx context.Context, client *eventstore.Client) error {
+		room, err := roomOn(client)
+		if err == nil {
+			id, err = businesses.Register(ctx, room, r)
 		}
-	}()
-	codec, err := eventstore.NewCodec(nil, commands.EventTypes()...)
-	if err != nil {
-		return "", err
-	}
-	store, err := commands.NewStore(client, codec)
-	if err != nil {
-		return "", err
-	}
-	return businesses.Register(cmd.Context(), &commands.Room{Store: store, Now: time.Now}, r)
+		return err
+	})
+	return id, err
 }
 
 // makeDataFolder makes the folder for whoever comes first; the log and the

@@ -11,9 +11,13 @@ import (
 	"os"
 	"slices"
 	"text/tabwriter"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"portal.example/commands"
+	"portal.example/commands/businesses"
 	"portal.example/eventstore"
 )
 
@@ -23,12 +27,57 @@ func eventsCommand() *cobra.Command {
 		Use:   "events",
 		Short: "Look into the event log",
 		Long: `Looks into the event log: the one that PORTAL_EVENTSTORE names, or the one in
-PORTAL_DATA (.data), beside a running portal or node or without one.` + exitHelp,
+PORTAL_DATA (.data), beside a running portal or node or without one. Personal
+fields stay sealed.` + exitHelp,
 		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error { return misusef("events: name a subcommand, such as stats") },
+		RunE: func(*cobra.Command, []string) error {
+			return misusef("events: name a subcommand: tail, export or stats")
+		},
 	}
-	cmd.AddCommand(eventsStats())
+	cmd.AddCommand(eventsTail(), eventsExport(), eventsStats())
 	return cmd
+}
+
+// withLog opens the log alone, for what needs no database.
+func withLog(cmd *cobra.Command, do func(context.Context, *eventstore.Client) error) error {
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	client, done, err := openLog(cmd.Context(), dataFolder(), log)
+	if err != nil {
+		return err
+	}
+	err = do(cmd.Context(), client)
+	if closeErr := done(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// dataFolder is where the portal keeps what is not in Postgres.
+func dataFolder() string { return cmp.Or(os.Getenv("PORTAL_DATA"), ".data") }
+
+// roomOn is for use cases in which nothing is personal: they need the log alone.
+func roomOn(client *eventstore.Client) (*commands.Room, error) {
+	codec, err := eventstore.NewCodec(nil, commands.EventTypes()...)
+	if err != nil {
+		return nil, err
+	}
+	store, err := commands.NewStore(client, codec)
+	if err != nil {
+		return nil, err
+	}
+	return &commands.Room{Store: store, Now: time.Now}, nil
+}
+
+// businessIn takes an id as well as a slug, and leaves an empty one empty.
+func businessIn(ctx context.Context, client *eventstore.Client, slug string) (string, error) {
+	if id, err := uuid.Parse(slug); slug == "" || err == nil && id.String() == slug {
+		return slug, nil
+	}
+	room, err := roomOn(client)
+	if err != nil {
+		return "", err
+	}
+	return businesses.Resolve(ctx, room.Store, slug)
 }
 
 func eventsStats() *cobra.Command {
@@ -39,30 +88,21 @@ func eventsStats() *cobra.Command {
 		Long:  "Reads the whole log and counts its events by type, with the bytes of their data." + exitHelp,
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-			client, done, err := openLog(cmd.Context(), dataFolder(), log)
-			if err != nil {
-				return err
-			}
-			s, err := gatherStats(cmd.Context(), client)
-			if closeErr := done(); err == nil {
-				err = closeErr
-			}
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(s)
-			}
-			return s.print(cmd.OutOrStdout())
+			return withLog(cmd, func(ctx context.Context, client *eventstore.Client) error {
+				s, err := gatherStats(ctx, client)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return json.NewEncoder(cmd.OutOrStdout()).Encode(s)
+				}
+				return s.print(cmd.OutOrStdout())
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")
 	return cmd
 }
-
-// dataFolder is where the portal keeps what is not in Postgres.
-func dataFolder() string { return cmp.Or(os.Getenv("PORTAL_DATA"), ".data") }
 
 // logStats is what a log holds, by type of event.
 type logStats struct {

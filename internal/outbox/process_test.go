@@ -68,7 +68,7 @@ type instance struct {
 
 func start(t *testing.T, name string, s *site, receiver string) *instance {
 	t.Helper()
-	c := exec.Command(os.Args[0]) //nolint:noctx // our own program; the test's end ends it
+	c := exec.Command(os.Args[0]) //nolint:noctx,gosec // the test binary itself; the end of the test ends it
 	c.Env = append(os.Environ(), asProgram+"=1", "DATABASE="+s.url, "LOG="+s.node.ConnectionString(),
 		"RECEIVER="+receiver+"/"+name)
 	said := &lockedBuffer{}

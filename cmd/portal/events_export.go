@@ -1,0 +1,227 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"portal.example/eventstore"
+)
+
+// export is a part of the log on its way out.
+type export struct {
+	selection
+	from, until bound
+	output      string
+
+	Events   uint64 `json:"events"`             // written by this run
+	Position string `json:"position,omitempty"` // of the last one in the file, by whichever run
+	File     string `json:"file,omitempty"`
+}
+
+func eventsExport() *cobra.Command {
+	var (
+		x                 export
+		slug, from, until string
+		asJSON            bool
+	)
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write events to a file as JSON Lines",
+		Long: `Writes events as JSON Lines, an object a line in the order of the log, to the
+standard output or to a file (mode 0600), which is on disk when the command ends.
+
+An export into a file that was interrupted goes on where it ended when it is started
+again: after the last whole line of the file, whose position tells how far it is. In
+the same way a finished one is brought up to date. A file that is something else is
+left alone.
+
+--from and --until are positions, or times (RFC 3339, or a day, in UTC) at which the
+log took the events. A position is where another part ended: events after --from, up
+to and including --until. Of times, --from is included and --until is not.
+
+With --json and --output it ends with {"events":N,"position":P,"file":F}: events
+written by this run, and the position of the last one in the file.
+
+` + lineHelp + exitHelp,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if x.from, err = parseBound("--from", from); err != nil {
+				return err
+			}
+			if x.until, err = parseBound("--until", until); err != nil {
+				return err
+			}
+			return withLog(cmd, func(ctx context.Context, client *eventstore.Client) (err error) {
+				if x.business, err = businessIn(ctx, client, slug); err != nil {
+					return err
+				}
+				if err := errors.Join(within(ctx, client, "--from", x.from.position), within(ctx, client, "--until", x.until.position)); err != nil {
+					return err
+				}
+				if x.output == "" {
+					return x.toStdout(ctx, cmd, client)
+				}
+				if err := x.toFile(ctx, cmd.ErrOrStderr(), client); err != nil {
+					return err
+				}
+				if asJSON {
+					return json.NewEncoder(cmd.OutOrStdout()).Encode(x)
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d events exported; %s ends with position %s\n", x.Events, x.File, x.Position)
+				return err
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&x.output, "output", "o", "", "the file; unset, the standard output")
+	cmd.Flags().StringVar(&from, "from", "", "where to begin: a position, or a time")
+	cmd.Flags().StringVar(&until, "until", "", "where to end: a position, or a time")
+	cmd.Flags().StringVar(&slug, "business", "", "only events of this business, by slug or id")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "tell the end of an export into a file as JSON")
+	return cmd
+}
+
+// bound is one end of a part of the log: a position, a time, or neither.
+type bound struct {
+	position eventstore.Position
+	at       time.Time
+}
+
+func parseBound(flag, text string) (b bound, err error) {
+	if text == "" {
+		return b, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if b.at, err = time.Parse(layout, text); err == nil {
+			return b, nil
+		}
+	}
+	if b.position, err = eventstore.ParsePosition(text); err != nil {
+		return b, misusef("%s: must be a position or a time, not %.40q", flag, text)
+	}
+	return b, nil
+}
+
+// in tells whether an event is in the part, and whether all that follow are
+// beyond it. Times do not tell the latter: clocks of a cluster's nodes differ.
+func (x *export) in(e *eventstore.Recorded) (in, beyond bool) {
+	if u := x.until.position; u != eventstore.Start() && e.Position.Compare(u) > 0 {
+		return false, true
+	}
+	return (x.from.at.IsZero() || !e.Created.Before(x.from.at)) &&
+		(x.until.at.IsZero() || e.Created.Before(x.until.at)) && x.has(e), false
+}
+
+func (x *export) toStdout(ctx context.Context, cmd *cobra.Command, client *eventstore.Client) error {
+	err := x.write(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr(), client, x.from.position)
+	fmt.Fprintf(cmd.ErrOrStderr(), "%d events exported, the last at position %s\n", x.Events, x.Position)
+	return err
+}
+
+func (x *export) toFile(ctx context.Context, told io.Writer, client *eventstore.Client) error {
+	f, err := openExport(x.output)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	x.File = x.output
+	after := x.from.position
+	last, err := f.resume()
+	if err == nil && last != nil {
+		x.Position = last.Position
+		after, err = x.goOn(ctx, client, last)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", x.output, err)
+	}
+	err = x.write(ctx, f, told, client, after)
+	if syncErr := f.Sync(); err == nil {
+		err = syncErr
+	}
+	if err != nil {
+		return fmt.Errorf("after %d events, up to position %s: %w; start it again to go on", x.Events, x.Position, err)
+	}
+	return nil
+}
+
+// goOn is the position after which an export goes on whose file ends with this
+// event. It makes sure that the event is in this log, and one of those to be
+// exported.
+func (x *export) goOn(ctx context.Context, client *eventstore.Client, last *eventLine) (eventstore.Position, error) {
+	at, err := eventstore.ParsePosition(last.Position)
+	if err != nil {
+		return at, err
+	}
+	for e, err := range client.ReadStream(ctx, last.Stream, last.Revision) {
+		if err != nil && !errors.Is(err, eventstore.ErrStreamNotFound) {
+			return at, err
+		}
+		if err != nil || e.ID != last.ID {
+			break
+		}
+		e.Position = at
+		if in, _ := x.in(&e); !in || at.Compare(x.from.position) <= 0 {
+			return at, errors.New("it ends with an event that is not to be exported; another part of the log needs another file")
+		}
+		return at, nil
+	}
+	return at, errors.New("it ends with an event that this log does not have")
+}
+
+// write writes the events after a position, as far as the log goes now.
+func (x *export) write(ctx context.Context, out, told io.Writer, client *eventstore.Client, after eventstore.Position) error {
+	head, err := client.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if u := x.until.position; u != eventstore.Start() && u.Compare(head) < 0 {
+		head = u
+	}
+	bar := exportBar(told, after, head)
+	defer func() { _ = bar.Exit() }()
+	buffer := bufio.NewWriterSize(out, 1<<20)
+	lines := newLineWriter(buffer)
+	for e, err := range client.ReadAll(ctx, after) {
+		if err != nil {
+			return errors.Join(err, buffer.Flush()) // what is whole is kept
+		}
+		in, beyond := x.in(&e)
+		if beyond {
+			break
+		}
+		if in {
+			if err := lines.write(&e); err != nil {
+				return err
+			}
+			x.Events++
+			x.Position = e.Position.String()
+		}
+		_ = bar.Set64(int64(e.Position.Commit - after.Commit)) // it can only fail to be drawn
+	}
+	return buffer.Flush()
+}
+
+// exportBar shows a person who watches how far the export is, and nothing to a
+// file. Positions are no counts, but show the share that is done.
+func exportBar(w io.Writer, after, head eventstore.Position) *progressbar.ProgressBar {
+	length := int64(1)
+	if head.Commit > after.Commit {
+		length = int64(head.Commit - after.Commit)
+	}
+	if !isTerminal(w) {
+		return progressbar.DefaultSilent(length)
+	}
+	return progressbar.NewOptions64(length,
+		progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("exporting"),
+		progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionOnCompletion(func() { fmt.Fprintln(w) }),
+	)
+}
