@@ -20,6 +20,7 @@ import (
 	"portal.example/domain/customer"
 	"portal.example/domain/invoice"
 	"portal.example/domain/invoice/register"
+	"portal.example/domain/parked"
 	"portal.example/domain/payment"
 	"portal.example/domain/quote"
 	"portal.example/domain/request"
@@ -34,6 +35,7 @@ func EventTypes() []eventstore.EventType {
 	types = append(types, eventstore.Events(claim.Types)...)
 	types = append(types, eventstore.Events(customer.Types)...)
 	types = append(types, eventstore.Events(invoice.Types)...)
+	types = append(types, eventstore.Events(parked.Types)...)
 	types = append(types, eventstore.Events(payment.Types)...)
 	types = append(types, eventstore.Events(quote.Types)...)
 	types = append(types, eventstore.Events(register.Types)...)
@@ -47,6 +49,7 @@ type Store struct {
 	Claims     *eventstore.Category[claim.State, claim.Event]
 	Customers  *eventstore.Category[customer.State, customer.Event]
 	Invoices   *eventstore.Category[invoice.State, invoice.Event]
+	Parked     *eventstore.Category[parked.State, parked.Event]
 	Payments   *eventstore.Category[payment.State, payment.Event]
 	Quotes     *eventstore.Category[quote.State, quote.Event]
 	Registers  *eventstore.Category[register.State, register.Event]
@@ -69,6 +72,7 @@ func NewStore(log eventstore.Log, codec *eventstore.Codec) (*Store, error) {
 		category(&s.Claims, "claim", log, codec, cachedSettings),
 		category(&s.Customers, "customer", log, codec, cachedRecords),
 		category(&s.Invoices, "invoice", log, codec, cachedRecords),
+		category(&s.Parked, parked.Category, log, codec, cachedSettings),
 		category(&s.Payments, "payment", log, codec, cachedRecords),
 		category(&s.Quotes, "quote", log, codec, cachedRecords),
 		category(&s.Registers, "invoiceregister", log, codec, cachedSettings),

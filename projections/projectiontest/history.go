@@ -16,6 +16,7 @@ import (
 	"portal.example/domain/domaintest"
 	"portal.example/domain/invoice"
 	"portal.example/domain/invoice/register"
+	"portal.example/domain/parked"
 	"portal.example/domain/payment"
 	"portal.example/domain/quote"
 	"portal.example/domain/request"
@@ -32,6 +33,7 @@ func Types() map[string]any {
 	add(all, customer.Types)
 	add(all, invoice.Types)
 	add(all, register.Types)
+	add(all, parked.Types)
 	add(all, payment.Types)
 	add(all, quote.Types)
 	add(all, request.Types)

@@ -51,6 +51,8 @@ var english = language{
 		"InvoiceDisputeDecided":         "The dispute {forum} about invoice {record} was decided {when}: {outcome}",
 		"InvoiceDisputeOutcomeNotified": "{customer} was told the outcome of the dispute {forum} about invoice {record} {when}",
 
+		"ParkedMessageDiscarded": "An operator discarded what {name} could not do about {step} {when}",
+
 		"PaymentRecorded":  "A payment of {amount}[ {method}] by {customer} for invoice {invoice} was recorded[ by {actor}] {when}",
 		"PaymentAllocated": "{amount} of a payment by {customer} went to invoice {invoice} {when}",
 		"PaymentCredited":  "{amount} of a payment by {customer} became credit {when}",

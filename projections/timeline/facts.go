@@ -11,6 +11,7 @@ import (
 	"portal.example/domain/invoice"
 	"portal.example/domain/invoice/register"
 	"portal.example/domain/money"
+	"portal.example/domain/parked"
 	"portal.example/domain/payment"
 	"portal.example/domain/quote"
 	"portal.example/domain/request"
@@ -71,6 +72,8 @@ func factsOf(event any) (facts, bool) {
 		return ofBusiness(e), true
 	case claim.Event:
 		return ofClaim(e), true
+	case parked.Event:
+		return ofParked(e), true
 	}
 	return facts{}, false
 }
@@ -226,6 +229,14 @@ func ofClaim(event claim.Event) facts {
 	switch e := event.(type) {
 	case claim.Taken:
 		return facts{e.At, "", Args{}}
+	}
+	return facts{}
+}
+
+func ofParked(event parked.Event) facts {
+	switch e := event.(type) {
+	case parked.Discarded:
+		return facts{e.At, "", Args{Name: e.Group, Step: e.EventType}}
 	}
 	return facts{}
 }

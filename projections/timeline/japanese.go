@@ -49,6 +49,8 @@ var japanese = language{
 		"InvoiceDisputeDecided":         "{when}、請求書{record}についての{forum}異議の結論が出ました：{outcome}",
 		"InvoiceDisputeOutcomeNotified": "{when}、請求書{record}についての{forum}異議の結論を{customer}に通知しました",
 
+		"ParkedMessageDiscarded": "{when}、{name}が{step}について処理できなかったものを運用担当者が破棄しました",
+
 		"PaymentRecorded":  "{when}、[{actor}が]{customer}からの請求書{invoice}の入金{amount}[（{method}）]を記録しました",
 		"PaymentAllocated": "{when}、{customer}の入金のうち{amount}を請求書{invoice}に充当しました",
 		"PaymentCredited":  "{when}、{customer}の入金のうち{amount}がクレジット残高になりました",
