@@ -135,11 +135,15 @@ func (c *Client) ReplayParked(ctx context.Context, group Group) error {
 	if err := group.check(); err != nil {
 		return op.fail(ErrInvalid, err)
 	}
+	return c.replayParked(ctx, group, op, esdb.ReplayParkedMessagesOptions{})
+}
+
+func (c *Client) replayParked(ctx context.Context, group Group, op operation, options esdb.ReplayParkedMessagesOptions) error {
 	return c.askGroup(ctx, op, func(ctx context.Context, db *esdb.Client) error {
 		if group.Stream != "" {
-			return db.ReplayParkedMessages(ctx, group.Stream, group.Name, esdb.ReplayParkedMessagesOptions{})
+			return db.ReplayParkedMessages(ctx, group.Stream, group.Name, options)
 		}
-		return db.ReplayParkedMessagesToAll(ctx, group.Name, esdb.ReplayParkedMessagesOptions{})
+		return db.ReplayParkedMessagesToAll(ctx, group.Name, options)
 	})
 }
 

@@ -19,6 +19,7 @@ import (
 	"portal.example/commands"
 	"portal.example/commands/businesses"
 	"portal.example/eventstore"
+	"portal.example/eventstore/node"
 )
 
 // eventsCommand looks into the log from the command line.
@@ -40,8 +41,12 @@ fields stay sealed.` + exitHelp,
 
 // withLog opens the log alone, for what needs no database.
 func withLog(cmd *cobra.Command, do func(context.Context, *eventstore.Client) error) error {
+	return withLogAs(cmd, node.Access.ConnectionString, do)
+}
+
+func withLogAs(cmd *cobra.Command, as func(node.Access) string, do func(context.Context, *eventstore.Client) error) error {
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	client, done, err := openLog(cmd.Context(), dataFolder(), log)
+	client, done, err := openLogAs(cmd.Context(), dataFolder(), log, as)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,14 @@ import (
 // set; otherwise by the data folder, opening the node itself where nobody else
 // has it open. The returned function lets go of both.
 func openLog(ctx context.Context, dir string, log *slog.Logger) (*eventstore.Client, func() error, error) {
+	return openLogAs(ctx, dir, log, node.Access.ConnectionString)
+}
+
+// openLogAs is openLog with the account of the node that is chosen. That of
+// another log is the one in PORTAL_EVENTSTORE, whoever it is.
+func openLogAs(
+	ctx context.Context, dir string, log *slog.Logger, as func(node.Access) string,
+) (*eventstore.Client, func() error, error) {
 	if connection := os.Getenv("PORTAL_EVENTSTORE"); connection != "" {
 		client, err := eventstore.Connect(eventstore.Config{ConnectionString: connection, Logger: log})
 		if err != nil {
@@ -25,11 +33,11 @@ func openLog(ctx context.Context, dir string, log *slog.Logger) (*eventstore.Cli
 	if _, err := os.Stat(dir); err != nil {
 		return nil, nil, misusef("PORTAL_DATA: %w", err)
 	}
-	connection, closeNode, err := nodeIn(ctx, dir, log)
+	access, closeNode, err := nodeIn(ctx, dir, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	client, err := eventstore.Connect(eventstore.Config{ConnectionString: connection, Logger: log})
+	client, err := eventstore.Connect(eventstore.Config{ConnectionString: as(access), Logger: log})
 	if err != nil {
 		return nil, nil, errors.Join(err, closeNode())
 	}
@@ -38,24 +46,24 @@ func openLog(ctx context.Context, dir string, log *slog.Logger) (*eventstore.Cli
 
 // nodeIn finds the node that serves a folder, or becomes it for as long as the
 // subcommand runs. A node that is about to serve, or to leave, is waited for.
-func nodeIn(ctx context.Context, dir string, log *slog.Logger) (connection string, closeNode func() error, err error) {
+func nodeIn(ctx context.Context, dir string, log *slog.Logger) (access node.Access, closeNode func() error, err error) {
 	err = waitForLock(ctx, func() error {
 		n, err := node.Start(ctx, node.Config{Dir: dir, Logger: log, Unlisted: true})
 		if err == nil {
-			connection, closeNode = n.ConnectionString(), n.Close
+			access, closeNode = n.Access(), n.Close
 			return nil
 		}
 		if !errors.Is(err, node.ErrLocked) {
 			return err
 		}
-		access, discoverErr := node.Discover(dir)
+		found, discoverErr := node.Discover(dir)
 		if errors.Is(discoverErr, node.ErrNoNode) {
 			return err
 		}
-		connection, closeNode = access.ConnectionString(), func() error { return nil }
+		access, closeNode = found, func() error { return nil }
 		return discoverErr
 	})
-	return connection, closeNode, err
+	return access, closeNode, err
 }
 
 // startNode serves a folder, once a subcommand that has it open is done.

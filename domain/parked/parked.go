@@ -58,11 +58,11 @@ func (s State) Evolve(event Event) State {
 	return s
 }
 
-// The most characters of names and reasons.
-const (
-	maxName   = 1000
-	maxReason = 500
-)
+// MaxReason is how many characters a reason may have.
+const MaxReason = 500
+
+// maxName is the same for names.
+const maxName = 1000
 
 // Discard gives a message up.
 type Discard Discarded
@@ -70,7 +70,7 @@ type Discard Discarded
 // Decide gives it up, once.
 func (c Discard) Decide(s State) ([]Event, error) {
 	var check domain.Check
-	check.Line("reason", c.Reason, maxReason)
+	check.Line("reason", c.Reason, MaxReason)
 	check.Line("by", c.By, maxName)
 	check.Line("group", c.Group, maxName)
 	check.ID("eventId", c.EventID)
