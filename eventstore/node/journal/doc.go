@@ -7,13 +7,18 @@
 // refusal's and a repeat's too, waits for the sync of what it was decided on,
 // and no reader sees an event before it is durable.
 //
-// Three key spaces share one Pebble database, so that a commit is atomic:
+// Four key spaces share one Pebble database, so that a commit is atomic:
 //
 //	e <position>            the record: everything known of one event
 //	s <stream id><revision> its position
 //	n <stream name>         the stream's id, which is the position of its first event
+//	t <stream name>         nothing: the stream is tombstoned and has events to be deleted
 //
 // Numbers are big-endian, so that keys sort as numbers do. Only events are
 // stored: a stream's last revision, its metadata and whether it is deleted are
 // read off its events.
+//
+// Events that can no longer be read from their stream are deleted in the
+// background (retention.go); those that remain keep their positions and
+// revisions.
 package journal

@@ -17,6 +17,14 @@ var (
 	ErrFailed = errors.New("the journal stopped after a failed write")
 )
 
+var (
+	// errMissing says that the index names an event that is not there.
+	errMissing = errors.New("the index names an event that is not there")
+	// errForgotten says that what was to be read as of some position has been
+	// deleted since: newer events have taken its place.
+	errForgotten = errors.New("deleted while it was read")
+)
+
 // Corruption reports stored bytes that are not what was written. What it names
 // has not been served.
 type Corruption struct {

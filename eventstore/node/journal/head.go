@@ -117,7 +117,7 @@ func (j *Journal) loadPolicy(stream string, upTo uint64) (p policy, described bo
 	if err != nil || last < 0 || last == tombstoneRevision {
 		return policy{}, false, err
 	}
-	record, closer, err := j.get(position)
+	record, closer, err := j.getIndexed(id, uint64(last), position)
 	if err != nil {
 		return policy{}, false, err
 	}
@@ -174,7 +174,9 @@ func (j *Journal) positionOf(id, revision uint64) (uint64, error) {
 	return decodePosition(where, value)
 }
 
-// lastRevision is -1 where the stream has no event up to the position.
+// lastRevision is -1 where the stream has no event left. The stream has begun by
+// the position: where it has later events only, those up to there have been
+// deleted, and lastRevision returns errForgotten.
 func (j *Journal) lastRevision(id, upTo uint64) (last int64, position uint64, err error) {
 	where := fmt.Sprintf("the end of stream %d", id)
 	it, err := j.db.NewIter(&pebble.IterOptions{LowerBound: streamKey(id, 0), UpperBound: streamEnd(id)})
@@ -182,6 +184,7 @@ func (j *Journal) lastRevision(id, upTo uint64) (last int64, position uint64, er
 		return 0, 0, corruptAt(where, err)
 	}
 	defer func() { err = errors.Join(err, corruptAt(where, it.Close())) }()
+	later := false
 	for ok := it.Last(); ok; ok = it.Prev() {
 		position, err := decodePosition(where, it.Value())
 		if err != nil {
@@ -190,6 +193,10 @@ func (j *Journal) lastRevision(id, upTo uint64) (last int64, position uint64, er
 		if position <= upTo {
 			return int64(streamRevision(it.Key())), position, nil
 		}
+		later = true
+	}
+	if later {
+		return 0, 0, errForgotten
 	}
 	return -1, 0, nil
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -82,7 +83,10 @@ func (j *Journal) at(streamID, revision uint64, id [16]byte) (written, bool, err
 	if err != nil || position == 0 {
 		return written{}, false, err
 	}
-	record, closer, err := j.get(position)
+	record, closer, err := j.getIndexed(streamID, revision, position)
+	if errors.Is(err, errForgotten) {
+		return written{}, false, nil
+	}
 	if err != nil {
 		return written{}, false, err
 	}

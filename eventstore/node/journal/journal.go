@@ -23,6 +23,11 @@ type Options struct {
 	Logger *slog.Logger     // what storage has to say; nothing by default
 	Now    func() time.Time // the clock that stamps events
 	NewID  func() uuid.UUID // ids of the events that the journal makes itself
+
+	// Of tests.
+	pace       *pace                // of retention, by default one that nobody notices
+	elapsed    func() time.Duration // a monotonic clock
+	rewriteAge *time.Duration       // of blobs with garbage, before they are written anew
 }
 
 // Journal is an open log of events. Its methods may be called by many
@@ -43,6 +48,10 @@ type Journal struct {
 	next  uint64 // position of the next event
 	ids   *simplelru.LRU[uuid.UUID, recentEvent]
 	heads *heads
+
+	retention  *retention
+	beside     sync.WaitGroup // what works beside the writer
+	stopBeside context.CancelFunc
 
 	requests chan *request
 	syncing  chan *group
@@ -78,6 +87,10 @@ func Open(dir string, o Options) (*Journal, error) {
 	if o.NewID == nil {
 		o.NewID = uuid.New
 	}
+	if o.elapsed == nil {
+		start := time.Now()
+		o.elapsed = func() time.Duration { return time.Since(start) }
+	}
 	ids, err := simplelru.NewLRU[uuid.UUID, recentEvent](idsKept, nil)
 	if err != nil {
 		return nil, err
@@ -103,6 +116,7 @@ func Open(dir string, o Options) (*Journal, error) {
 
 		closeLimit: closeLimit,
 	}
+	j.retention = newRetention(j, o.pace, o.elapsed)
 	if j.db, err = openPebble(dir, o, lock, j.background); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -111,6 +125,9 @@ func Open(dir string, o Options) (*Journal, error) {
 	}
 	go j.write()
 	go j.acknowledge()
+	beside, stop := context.WithCancel(context.Background())
+	j.stopBeside = stop
+	j.beside.Go(func() { j.retention.run(beside) })
 	return j, nil
 }
 
@@ -172,12 +189,14 @@ func (j *Journal) Close() error {
 	j.closed = true
 	j.open.Unlock() // readers finish; new ones are refused
 
+	j.stopBeside()
 	close(j.closing)
 	select {
 	case <-j.stopped:
 	case <-time.After(j.closeLimit):
 		return errors.New("close the journal: the disk does not take what was written")
 	}
+	j.beside.Wait()
 	j.open.Lock() // the last reader has gone
 	defer j.open.Unlock()
 	j.flush()
@@ -235,7 +254,7 @@ func (j *Journal) Wait(ctx context.Context, after uint64) error {
 func (j *Journal) get(position uint64) (Record, io.Closer, error) {
 	value, closer, err := j.db.Get(eventKey(position))
 	if errors.Is(err, pebble.ErrNotFound) {
-		return Record{}, nil, &Corruption{Where: positionName(position), Err: errors.New("the index names an event that is not there")}
+		return Record{}, nil, &Corruption{Where: positionName(position), Err: errMissing}
 	}
 	if err != nil {
 		return Record{}, nil, corruptAt(positionName(position), err)
@@ -245,6 +264,19 @@ func (j *Journal) get(position uint64) (Record, io.Closer, error) {
 		return Record{}, nil, errors.Join(&Corruption{Where: positionName(position), Err: err}, closer.Close())
 	}
 	return record, closer, nil
+}
+
+// getIndexed reads the event that a stream's index has named. It returns
+// errForgotten where both have been deleted since.
+func (j *Journal) getIndexed(id, revision, position uint64) (Record, io.Closer, error) {
+	record, closer, err := j.get(position)
+	if !errors.Is(err, errMissing) {
+		return record, closer, err
+	}
+	if still, indexErr := j.positionOf(id, revision); indexErr != nil || still != 0 {
+		return Record{}, nil, errors.Join(err, indexErr)
+	}
+	return Record{}, nil, errForgotten
 }
 
 func decodePosition(where string, value []byte) (uint64, error) {

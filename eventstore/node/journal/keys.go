@@ -1,11 +1,15 @@
 package journal
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 const (
 	prefixEvent  = 'e'
 	prefixStream = 's'
 	prefixName   = 'n'
+	prefixGone   = 't'
 )
 
 func eventKey(position uint64) []byte {
@@ -27,6 +31,19 @@ func streamRevision(key []byte) uint64 { return binary.BigEndian.Uint64(key[9:])
 
 func nameKey(stream string) []byte {
 	return append([]byte{prefixName}, stream...)
+}
+
+// tombstoneKey marks a tombstoned stream whose events have not been deleted yet.
+func tombstoneKey(stream string) []byte {
+	return append([]byte{prefixGone}, stream...)
+}
+
+// after is the first key that does not begin with the prefix, whose last byte is
+// not 0xff.
+func after(prefix []byte) []byte {
+	end := slices.Clone(prefix)
+	end[len(end)-1]++
+	return end
 }
 
 func encodePosition(position uint64) []byte {

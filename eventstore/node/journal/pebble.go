@@ -43,7 +43,7 @@ func openPebble(dir string, o Options, lock *pebble.Lock, background func(error)
 			BackgroundError: background,
 		},
 	}
-	options.Experimental.ValueSeparationPolicy = separateRecords
+	options.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy { return separateRecords(o) }
 	options.CompactionConcurrencyRange = func() (int, int) { return 1, 1 }
 	for i := range options.Levels {
 		// Most appends to new streams ask for a name that is not there.
@@ -63,14 +63,17 @@ func openPebble(dir string, o Options, lock *pebble.Lock, background func(error)
 // separateRecords keeps records beside the tables of keys: an event is then
 // written once after the write-ahead log, and compactions move only keys, a
 // twentieth of the bytes, which appends to a grown log feel.
-func separateRecords() pebble.ValueSeparationPolicy {
+func separateRecords(o Options) pebble.ValueSeparationPolicy {
+	rewriteAge := 5 * time.Minute
+	if o.rewriteAge != nil {
+		rewriteAge = *o.rewriteAge
+	}
 	return pebble.ValueSeparationPolicy{
 		Enabled:               true,
 		MinimumSize:           64,
 		MaxBlobReferenceDepth: 10,
-		// Nothing is deleted before retention frees space.
-		RewriteMinimumAge:  5 * time.Minute,
-		TargetGarbageRatio: 0.3,
+		RewriteMinimumAge:     rewriteAge,
+		TargetGarbageRatio:    0.3, // of all that is stored
 	}
 }
 

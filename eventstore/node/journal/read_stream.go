@@ -29,17 +29,19 @@ func (j *Journal) Stream(name string) (Stream, error) {
 		return Stream{}, err
 	}
 	defer release()
-	upTo := j.durable.load()
-	h, err := j.loadHead(name, upTo)
-	switch {
-	case err != nil:
-		return Stream{}, err
-	case h.tombstoned():
-		return Stream{}, &StreamDeleted{Stream: name}
-	case h.last < 0 || h.softDeleted():
-		return Stream{}, ErrNoStream
+	for {
+		if s, err := j.streamAsOf(name, j.durable.load()); !errors.Is(err, errForgotten) {
+			return s, err
+		}
 	}
-	if IsMeta(name) { // goes with the stream that it describes
+}
+
+func (j *Journal) streamAsOf(name string, upTo uint64) (Stream, error) {
+	h, err := j.loadHead(name, upTo)
+	if err != nil {
+		return Stream{}, err
+	}
+	if IsMeta(name) && h.id != 0 { // goes with the stream that it describes
 		described, err := j.loadHead(name[len(metaPrefix):], upTo)
 		if err != nil {
 			return Stream{}, err
@@ -47,6 +49,12 @@ func (j *Journal) Stream(name string) (Stream, error) {
 		if described.tombstoned() {
 			return Stream{}, &StreamDeleted{Stream: name}
 		}
+	}
+	switch {
+	case h.tombstoned():
+		return Stream{}, &StreamDeleted{Stream: name}
+	case h.last < 0 || h.softDeleted():
+		return Stream{}, ErrNoStream
 	}
 	return Stream{id: h.id, upTo: upTo, policy: h.policy, First: h.policy.first(h.last), Last: h.last}, nil
 }
@@ -104,7 +112,10 @@ func (j *Journal) streamPage(ctx context.Context, s Stream, low, high uint64, ba
 		if position > s.upTo {
 			continue
 		}
-		record, closer, err := j.get(position)
+		record, closer, err := j.getIndexed(s.id, revision, position)
+		if errors.Is(err, errForgotten) {
+			continue // it was to be seen no more
+		}
 		if err != nil {
 			return Page{}, err
 		}

@@ -39,6 +39,16 @@ func (t *tail) push(records []tailRecord) {
 	t.records = t.records[drop:]
 }
 
+// first is the position from which on the tail has everything.
+func (t *tail) first() (position uint64, any bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if len(t.records) == 0 {
+		return 0, false
+	}
+	return t.records[0].position, true
+}
+
 // from returns the records from the position on, at most limit bytes of them,
 // and false where the position has left the tail.
 func (t *tail) from(position uint64, limit int) ([]tailRecord, bool) {

@@ -37,6 +37,8 @@ type request struct {
 	prior   *head
 	priorAt uint64 // everything up to this position was applied before
 
+	forget *deletion
+
 	result Result
 	err    error
 	done   chan struct{}
@@ -48,6 +50,7 @@ const (
 	appendEvents kind = iota
 	softDelete
 	tombstone
+	forget // retention's
 )
 
 // Append writes events to the end of a stream, all or none, and returns when
@@ -145,6 +148,9 @@ func (j *Journal) lookAhead(r *request) error {
 	defer release()
 	r.priorAt = j.applied.Load()
 	r.prior, err = j.loadHeadExpecting(r.expected, r.stream, everything)
+	if errors.Is(err, errForgotten) { // the writer, whom nobody overtakes, looks itself
+		r.prior, err = nil, nil
+	}
 	return err
 }
 
@@ -260,6 +266,9 @@ func (g *group) fail(err error) {
 
 // decide answers one request and adds what it writes to the group.
 func (j *Journal) decide(g *group, r *request, now Ticks) (Result, error) {
+	if r.kind == forget {
+		return Result{}, j.forget(g, r)
+	}
 	h, err := j.headFor(r.stream, r)
 	if err != nil {
 		return Result{}, err
@@ -285,7 +294,7 @@ func (j *Journal) decide(g *group, r *request, now Ticks) (Result, error) {
 		return j.describe(g, r.stream, withTruncateBefore(nil, tombstoneRevision), now)
 	case tombstone:
 		return j.entomb(g, r.stream, h, now)
-	case appendEvents:
+	case appendEvents, forget:
 	}
 	if IsMeta(r.stream) {
 		described, err := j.headFor(r.stream[len(metaPrefix):], nil)
@@ -339,9 +348,13 @@ func (j *Journal) redescribe(g *group, stream string, data []byte, now Ticks) er
 // entomb writes the event that ends a stream, at the last revision there can be.
 func (j *Journal) entomb(g *group, stream string, h *head, now Ticks) (Result, error) {
 	e := Event{ID: j.newID(), Type: "$streamDeleted"}
+	if err := g.batch.Set(tombstoneKey(stream), nil, nil); err != nil {
+		return Result{}, fmt.Errorf("tombstone stream %q: %w", stream, err)
+	}
 	if err := j.put(g, stream, h, tombstoneRevision, &e, now); err != nil {
 		return Result{}, err
 	}
+	j.retention.note(stream, h.changed)
 	return Result{Revision: h.last, Position: h.changed}, nil
 }
 
@@ -386,6 +399,7 @@ func (j *Journal) adopt(stream string, data []byte) error {
 		h.policy, h.described = parsePolicy(data), true
 	}
 	h.changed = max(h.changed, j.next-1)
+	j.retention.note(stream, h.changed)
 	return nil
 }
 
