@@ -30,6 +30,7 @@ func fail(ctx context.Context, err error) error {
 		wrong   *journal.WrongExpected
 		corrupt *journal.Corruption
 		problem *groupProblem
+		full    *journal.DiskFull
 	)
 	switch {
 	case err == nil:
@@ -48,6 +49,8 @@ func fail(ctx context.Context, err error) error {
 		return status.Error(codes.FailedPrecondition, wrong.Error())
 	case errors.As(err, &corrupt):
 		return status.Error(codes.DataLoss, corrupt.Error())
+	case errors.As(err, &full):
+		return status.Error(codes.ResourceExhausted, full.Error())
 	case errors.Is(err, journal.ErrClosed):
 		return errStopping
 	case errors.Is(err, journal.ErrFailed):

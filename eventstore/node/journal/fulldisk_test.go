@@ -11,74 +11,75 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// fullDisk takes no more of one kind of file once it is full.
-type fullDisk struct {
+// failingDisk takes no more of one kind of file once it fails.
+type failingDisk struct {
 	vfs.FS
 	suffix string
-	full   *atomic.Bool
+	err    error
+	fails  *atomic.Bool
 }
 
-func newFullDisk(suffix string) fullDisk {
-	return fullDisk{FS: vfs.NewMem(), suffix: suffix, full: new(atomic.Bool)}
+func newFailingDisk(suffix string, err error) failingDisk {
+	return failingDisk{FS: vfs.NewMem(), suffix: suffix, err: err, fails: new(atomic.Bool)}
 }
 
-func (d fullDisk) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	if d.full.Load() && strings.HasSuffix(name, d.suffix) {
-		return nil, syscall.ENOSPC
+func (d failingDisk) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if d.fails.Load() && strings.HasSuffix(name, d.suffix) {
+		return nil, d.err
 	}
 	return d.FS.Create(name, category)
 }
 
-func (d fullDisk) OpenReadWrite(name string, category vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
+func (d failingDisk) OpenReadWrite(name string, category vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
 	file, err := d.FS.OpenReadWrite(name, category, o...)
 	if err != nil || !strings.HasSuffix(name, d.suffix) {
 		return file, err
 	}
-	return fullFile{File: file, full: d.full}, nil
+	return failingFile{File: file, disk: d}, nil
 }
 
-type fullFile struct {
+type failingFile struct {
 	vfs.File
-	full *atomic.Bool
+	disk failingDisk
 }
 
-func (f fullFile) Write(p []byte) (int, error) {
-	if f.full.Load() {
-		return 0, syscall.ENOSPC
+func (f failingFile) Write(p []byte) (int, error) {
+	if f.disk.fails.Load() {
+		return 0, f.disk.err
 	}
 	return f.File.Write(p)
 }
 
-func (f fullFile) WriteAt(p []byte, offset int64) (int, error) {
-	if f.full.Load() {
-		return 0, syscall.ENOSPC
+func (f failingFile) WriteAt(p []byte, offset int64) (int, error) {
+	if f.disk.fails.Load() {
+		return 0, f.disk.err
 	}
 	return f.File.WriteAt(p, offset)
 }
 
-// A journal whose disk is full says so, tells whoever runs it, and has lost
+// A journal whose disk fails says so, tells whoever runs it, and has lost
 // nothing when it is opened again.
-func TestFullDiskStopsTheJournal(t *testing.T) {
+func TestABrokenDiskStopsTheJournal(t *testing.T) {
 	t.Parallel()
-	disk := newFullDisk(".log")
+	disk := newFailingDisk(".log", syscall.EIO)
 	j, err := Open("data", Options{FS: disk})
 	if err != nil {
 		t.Fatal(err)
 	}
 	acknowledged := mustAppend(t, j, "s", NoStream, event("A"))
-	disk.full.Store(true)
-	if _, err := j.Append(t.Context(), "s", 0, []Event{event("B")}); !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("an append to a full disk: %v", err)
+	disk.fails.Store(true)
+	if _, err := j.Append(t.Context(), "s", 0, []Event{event("B")}); !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.EIO) {
+		t.Errorf("an append to a broken disk: %v", err)
 	}
 	<-j.Failed()
-	if !errors.Is(j.Err(), syscall.ENOSPC) {
+	if !errors.Is(j.Err(), syscall.EIO) {
 		t.Errorf("the journal stopped for %v", j.Err())
 	}
 	if got := revisions(t, j, "s"); len(got) != 1 {
-		t.Errorf("read %v while the disk was full", got)
+		t.Errorf("read %v while the disk was broken", got)
 	}
 	_ = j.Close() // of a failed journal
-	disk.full.Store(false)
+	disk.fails.Store(false)
 	j = open(t, "data", Options{FS: disk})
 	if j.Head() < acknowledged.Position {
 		t.Errorf("head %d, %d had been acknowledged", j.Head(), acknowledged.Position)
@@ -89,18 +90,18 @@ func TestFullDiskStopsTheJournal(t *testing.T) {
 // A full disk must not keep the process from ending.
 func TestCloseDoesNotWaitForAFullDisk(t *testing.T) {
 	t.Parallel()
-	disk := newFullDisk(".sst")
+	disk := newFailingDisk(".sst", syscall.ENOSPC)
 	j, err := Open("data", Options{FS: disk})
 	if err != nil {
 		t.Fatal(err)
 	}
 	j.closeLimit = 10 * time.Millisecond
 	acknowledged := mustAppend(t, j, "s", NoStream, event("A"))
-	disk.full.Store(true)
+	disk.fails.Store(true)
 	if err := j.Close(); err != nil {
 		t.Logf("close: %v", err)
 	}
-	disk.full.Store(false)
+	disk.fails.Store(false)
 	if j := open(t, "data", Options{FS: disk}); j.Head() != acknowledged.Position {
 		t.Errorf("head %d, %d had been acknowledged", j.Head(), acknowledged.Position)
 	}

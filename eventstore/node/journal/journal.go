@@ -28,6 +28,7 @@ type Options struct {
 	pace       *pace                // of retention, by default one that nobody notices
 	elapsed    func() time.Duration // a monotonic clock
 	rewriteAge *time.Duration       // of blobs with garbage, before they are written anew
+	memTable   uint64               // bytes
 }
 
 // Journal is an open log of events. Its methods may be called by many
@@ -49,6 +50,7 @@ type Journal struct {
 	ids   *simplelru.LRU[uuid.UUID, recentEvent]
 	heads *heads
 
+	space      *space
 	retention  *retention
 	beside     sync.WaitGroup // what works beside the writer
 	stopBeside context.CancelFunc
@@ -117,7 +119,8 @@ func Open(dir string, o Options) (*Journal, error) {
 		closeLimit: closeLimit,
 	}
 	j.retention = newRetention(j, o.pace, o.elapsed)
-	if j.db, err = openPebble(dir, o, lock, j.background); err != nil {
+	j.space = newSpace(dir, o, j.closing)
+	if j.db, err = openPebble(dir, o, lock, j.space, j.background); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	if err := j.findEnd(dir, o.FS); err != nil {
@@ -128,6 +131,7 @@ func Open(dir string, o Options) (*Journal, error) {
 	beside, stop := context.WithCancel(context.Background())
 	j.stopBeside = stop
 	j.beside.Go(func() { j.retention.run(beside) })
+	j.beside.Go(func() { j.space.watch(beside) })
 	return j, nil
 }
 
@@ -209,7 +213,7 @@ const closeLimit = 5 * time.Second
 // flush writes memory out, which leaves nothing in the write-ahead log, whose
 // end no checksum guards. It is no loss where the disk does not let it.
 func (j *Journal) flush() {
-	if j.failure.load() != nil {
+	if j.failure.load() != nil || j.space.full.Load() != nil {
 		return
 	}
 	flushed, err := j.db.AsyncFlush()

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,21 +15,21 @@ import (
 
 // Sizes are chosen so that a node with ten million events stays below 300 MB.
 const (
-	blockCacheBytes = 64 << 20
-	memTableBytes   = 32 << 20
+	blockCacheBytes        = 64 << 20
+	memTableBytes   uint64 = 32 << 20
 )
 
-func openPebble(dir string, o Options, lock *pebble.Lock, background func(error)) (*pebble.DB, error) {
+func openPebble(dir string, o Options, lock *pebble.Lock, s *space, background func(error)) (*pebble.DB, error) {
 	cache := pebble.NewCache(blockCacheBytes)
 	defer cache.Unref()
 	options := &pebble.Options{
-		FS:    zeroingFS{o.FS},
+		FS:    zeroingFS{newPatientFS(o.FS, s, dir)},
 		Lock:  lock,
 		Cache: cache,
 		// Since FormatWALSyncChunks the write-ahead log tells a torn tail from a
 		// flipped byte.
 		FormatMajorVersion:          pebble.FormatValueSeparation,
-		MemTableSize:                memTableBytes,
+		MemTableSize:                cmp.Or(o.memTable, memTableBytes),
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       64,

@@ -105,6 +105,9 @@ func (j *Journal) submit(ctx context.Context, r *request) (Result, error) {
 }
 
 func (j *Journal) enqueue(ctx context.Context, r *request) error {
+	if full := j.refusal(r); full != nil { // nobody waits behind a write that waits for room
+		return full
+	}
 	if err := j.lookAhead(r); err != nil {
 		return err
 	}
@@ -133,6 +136,15 @@ func (j *Journal) await(ctx context.Context, r *request) (Result, error) {
 			return Result{}, ErrClosed
 		}
 	}
+}
+
+// refusal is why the disk has no room for a request, nil where it has. What
+// retention asks for frees some.
+func (j *Journal) refusal(r *request) error {
+	if full := j.space.full.Load(); full != nil && r.kind != forget {
+		return full
+	}
+	return nil
 }
 
 // lookAhead reads the stream's head in the caller's goroutine, so that the one
@@ -249,10 +261,10 @@ func (j *Journal) fail(err error) {
 }
 
 // background hears of what storage could not do on its own account. Damage is
-// told to whoever reads it; anything else, such as a full disk, would be tried
-// again at once and for ever.
+// told to whoever reads it, and what a full disk did not take has waited and is
+// tried again. Anything else would be tried again at once and for ever.
 func (j *Journal) background(err error) {
-	if !pebble.IsCorruptionError(err) {
+	if !pebble.IsCorruptionError(err) && !isFull(err) {
 		j.fail(fmt.Errorf("storage: %w", err))
 	}
 }
@@ -266,6 +278,9 @@ func (g *group) fail(err error) {
 
 // decide answers one request and adds what it writes to the group.
 func (j *Journal) decide(g *group, r *request, now Ticks) (Result, error) {
+	if full := j.refusal(r); full != nil {
+		return Result{}, full
+	}
 	if r.kind == forget {
 		return Result{}, j.forget(g, r)
 	}
