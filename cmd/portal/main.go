@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &misuse{err} })
 	root.AddCommand(serveCommand(), nodeCommand(), businessCommand(), keysCommand(), importCommand(), demoCommand(),
-		eventsCommand(), parkedCommand(), projectionsCommand())
+		eventsCommand(), parkedCommand(), projectionsCommand(), backupCommand(), restoreCommand())
 
 	err := root.ExecuteContext(ctx)
 	var wrong *misuse
@@ -69,6 +69,14 @@ type misuse struct{ error }
 func (m *misuse) Unwrap() error { return m.error }
 
 func misusef(format string, args ...any) error { return &misuse{fmt.Errorf(format, args...)} }
+
+// oneArg demands the one thing that a command takes.
+func oneArg(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 && args[0] != "" {
+		return nil
+	}
+	return misusef("%s takes one argument, as in: %s", cmd.CommandPath(), cmd.Use)
+}
 
 // noArgs refuses what stands after a command that takes nothing, an unknown
 // subcommand among it.

@@ -240,7 +240,7 @@ func (s *server) run(ctx context.Context) error {
 	beside, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, failed := errgroup.WithContext(beside)
-	group.Go(func() error { return s.runner.Run(failed) })
+	group.Go(func() error { return otherLog(s.runner.Run(failed)) })
 	group.Go(func() error { return s.sweeper.Run(failed) })
 	group.Go(func() error { return s.reactor.Run(failed) })
 	group.Go(func() error { return s.watchNode(failed) })

@@ -82,13 +82,16 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	if _, err := resolver.LookupPort(ctx, "tcp", port); err != nil {
 		return nil, fmt.Errorf("%w %q: %w", ErrListen, c.Listen, err)
 	}
-	folder := filepath.Join(c.Dir, "log")
+	folder := filepath.Join(c.Dir, logName)
 	if err := private(folder); err != nil {
 		return nil, err
 	}
 	j, err := journal.Open(folder, journal.Options{Logger: c.Logger})
 	if err != nil {
 		return nil, err
+	}
+	if err := removeCheckpoint(c.Dir); err != nil { // what a node that was killed has left
+		return nil, errors.Join(err, j.Close())
 	}
 	n, err := serve(ctx, c, host, j)
 	if err != nil {
@@ -148,6 +151,7 @@ func serve(ctx context.Context, c Config, host string, j *journal.Journal) (*Nod
 	streams.RegisterStreamsServer(n.server, newStreamsService(alive, j, c.AppendTimeout))
 	persistent.RegisterPersistentSubscriptionsServer(n.server, n.groups)
 	serverfeatures.RegisterServerFeaturesServer(n.server, featuresService{})
+	n.server.RegisterService(&checkpointServiceDesc, &checkpointService{journal: j, dir: c.Dir, alive: alive})
 	gossip.RegisterGossipServer(n.server, gossipService{instance: uuid.New(), now: ticks})
 	go func() {
 		defer close(n.done)

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"portal.example/eventstore/node"
+)
+
+// backupCommand copies the event log while it is in use.
+func backupCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "backup DIR",
+		Short: "Copy the event log into a folder, while writing goes on",
+		Long: `Copies the event log in PORTAL_DATA (.data) into DIR, which must be empty or
+missing, beside a running portal or node or without one. What was acknowledged
+before is in the copy, which is read from end to end before it counts as one. On
+one file system with the log the two share their files: for a backup that
+outlives the disk, name a folder elsewhere, or copy DIR away.
+
+Postgres and the master key are backed up apart; docs/operations.md tells how. A
+cluster (PORTAL_EVENTSTORE) is backed up by EventStoreDB's own means.` + exitHelp,
+		Args: oneArg,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err := ownLog("backup"); err != nil {
+				return err
+			}
+			data := dataFolder()
+			if _, err := os.Stat(data); err != nil {
+				return misusef("PORTAL_DATA: %w", err)
+			}
+			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+			access, closeNode, err := nodeIn(cmd.Context(), data, log)
+			if err != nil {
+				return fmt.Errorf("PORTAL_DATA: %w", err)
+			}
+			defer func() { err = errors.Join(err, closeNode()) }()
+			b, err := node.TakeBackup(cmd.Context(), access, data, args[0], steps(cmd.ErrOrStderr()))
+			if errors.Is(err, node.ErrNotEmpty) {
+				return misusef("DIR: %w", err)
+			}
+			if err != nil {
+				return fmt.Errorf("%s holds no backup: %w", args[0], err)
+			}
+			return tellBackup(cmd.OutOrStdout(), asJSON, args[0], b, "backed up to")
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")
+	return cmd
+}
+
+// ownLog refuses what is only for the log in PORTAL_DATA.
+func ownLog(what string) error {
+	if os.Getenv("PORTAL_EVENTSTORE") != "" {
+		return misusef("PORTAL_EVENTSTORE: is set, and %s is for the log in PORTAL_DATA; a cluster has EventStoreDB's own backup", what)
+	}
+	return nil
+}
+
+// backupTold is what backup and restore print.
+type backupTold struct {
+	Folder   string     `json:"folder"` // of the backup
+	LogID    *uuid.UUID `json:"logId"`
+	Events   uint64     `json:"events"`
+	Position string     `json:"position"`
+	TakenAt  time.Time  `json:"takenAt"`
+	Files    int        `json:"files"`
+	Bytes    int64      `json:"bytes"`
+}
+
+func tellBackup(out io.Writer, asJSON bool, folder string, b *node.Backup, done string) error {
+	told := backupTold{folder, b.LogID, b.Events, b.Position, b.TakenAt, len(b.Files), b.Bytes()}
+	if asJSON {
+		return json.NewEncoder(out).Encode(told)
+	}
+	_, err := fmt.Fprintf(out, "%d events up to position %s, as of %s, %s %s (%d files, %d bytes)\n",
+		told.Events, told.Position, told.TakenAt.Format(time.RFC3339), done, folder, told.Files, told.Bytes)
+	return err
+}
+
+// steps shows each step to a person who watches, and nothing to a file.
+func steps(w io.Writer) node.Progress {
+	f, is := w.(*os.File)
+	if !is || !term.IsTerminal(int(f.Fd())) {
+		return func(node.Step, uint64, uint64) {}
+	}
+	var bar *progressbar.ProgressBar
+	var current node.Step
+	return func(step node.Step, done, total uint64) {
+		if step != current {
+			current = step
+			options := []progressbar.Option{
+				progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(string(step)),
+				progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100 * time.Millisecond),
+				progressbar.OptionOnCompletion(func() { fmt.Fprintln(w) }),
+			}
+			if step == node.Copying {
+				options = append(options, progressbar.OptionShowBytes(true))
+			}
+			bar = progressbar.NewOptions64(int64(total), options...)
+		}
+		_ = bar.Set64(int64(done)) // it can only fail to be drawn
+	}
+}

@@ -1,0 +1,202 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+
+	"portal.example/eventstore"
+	"portal.example/eventstore/node/journal"
+)
+
+// Backup is what a backup says of itself. It is written last: a folder without it
+// holds no backup.
+type Backup struct {
+	Format   int        `json:"format"`
+	LogID    *uuid.UUID `json:"logId"`    // id of the log's first event, null where it has none
+	Events   uint64     `json:"events"`   // that are in it
+	Position string     `json:"position"` // of the last of them
+	TakenAt  time.Time  `json:"takenAt"`
+	Files    []File     `json:"files"`
+}
+
+// File is one file of a backup.
+type File struct {
+	Name   string `json:"name"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// Bytes is how large the backup is.
+func (b *Backup) Bytes() (total int64) {
+	for _, f := range b.Files {
+		total += f.Bytes
+	}
+	return total
+}
+
+const (
+	backupFormat = 1
+	backupName   = "backup.json"
+	logName      = "log"
+)
+
+// ErrNotEmpty says that a folder holds something already.
+var ErrNotEmpty = errors.New("is not empty")
+
+// Progress is told how far a step has come: bytes copied, or positions read, and
+// how many there are.
+type Progress func(step Step, done, total uint64)
+
+// Step is a step of a backup or of a restore.
+type Step string
+
+// The steps, in their order.
+const (
+	Copying Step = "copying"
+	Reading Step = "reading"
+)
+
+// TakeBackup copies the log that a node serves from the data folder into another
+// folder, which must be empty or missing, while the node goes on. The copy has at
+// least all that was acknowledged before the call, and has been read from end to
+// end. On the file system of the data folder the two share their files, which
+// nobody changes.
+func TakeBackup(ctx context.Context, a Access, data, to string, progress Progress) (*Backup, error) {
+	if err := makeEmpty(to); err != nil {
+		return nil, err
+	}
+	folder, done, err := checkpoint(ctx, a, data)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	copied := filepath.Join(to, logName)
+	b := &Backup{Format: backupFormat, TakenAt: time.Now().UTC().Truncate(time.Second)}
+	if b.Files, err = copyFolder(ctx, folder, copied, linkOrCopy, progress); err != nil {
+		return nil, err
+	}
+	if err := b.inspect(ctx, copied, progress); err != nil {
+		return nil, err
+	}
+	text, err := json.MarshalIndent(b, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	if err := writePrivate(filepath.Join(to, backupName), append(text, '\n')); err != nil {
+		return nil, err
+	}
+	return b, errors.Join(syncFolder(to), syncFolder(filepath.Dir(to)))
+}
+
+// Restore puts the log of a backup into a data folder that has none. It is there
+// whole, and as the backup says, or not at all.
+func Restore(ctx context.Context, from, data string, progress Progress) (*Backup, error) {
+	b, err := readBackup(from)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, err
+	}
+	if err := private(data); err != nil {
+		return nil, err
+	}
+	target, staged := filepath.Join(data, logName), filepath.Join(data, "restoring")
+	if err := isEmpty(target); err != nil {
+		return nil, err
+	}
+	if err := os.RemoveAll(staged); err != nil { // what an interrupted restore has left
+		return nil, err
+	}
+	if err := b.restoreTo(ctx, filepath.Join(from, logName), staged, progress); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(staged))
+	}
+	if err := os.Rename(staged, target); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(staged))
+	}
+	return b, syncFolder(data)
+}
+
+func readBackup(dir string) (*Backup, error) {
+	path := filepath.Join(dir, backupName)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s holds no finished backup: %s is missing", dir, backupName)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b := &Backup{}
+	if err := json.Unmarshal(text, b); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if b.Format != backupFormat {
+		return nil, fmt.Errorf("%s: format %d is unknown; this program knows %d", path, b.Format, backupFormat)
+	}
+	for _, f := range b.Files {
+		if f.Name != filepath.Base(f.Name) || !filepath.IsLocal(f.Name) || f.Name == "." {
+			return nil, fmt.Errorf("%s: files: %q is no name of a file", path, f.Name)
+		}
+	}
+	return b, nil
+}
+
+// restoreTo copies the files, compares them with what the backup says of them,
+// and reads the log.
+func (b *Backup) restoreTo(ctx context.Context, from, to string, progress Progress) error {
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return err
+	}
+	done, total := uint64(0), uint64(b.Bytes())
+	for _, want := range b.Files {
+		got, err := copyFile(ctx, filepath.Join(from, want.Name), filepath.Join(to, want.Name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("the backup is damaged: %s is missing", want.Name)
+		}
+		if err != nil {
+			return err
+		}
+		if got != want {
+			return fmt.Errorf("the backup is damaged: %s has %d bytes and checksum %s, had %d and %s",
+				want.Name, got.Bytes, got.SHA256, want.Bytes, want.SHA256)
+		}
+		done += uint64(got.Bytes)
+		progress(Copying, done, total)
+	}
+	if err := syncFolder(to); err != nil {
+		return err
+	}
+	restored := &Backup{}
+	if err := restored.inspect(ctx, to, progress); err != nil {
+		return err
+	}
+	sameLog := (b.LogID == nil) == (restored.LogID == nil) && (b.LogID == nil || *b.LogID == *restored.LogID)
+	if !sameLog || restored.Events != b.Events || restored.Position != b.Position {
+		return fmt.Errorf("the backup is damaged: it has %d events up to position %s, and says that it has %d up to position %s",
+			restored.Events, restored.Position, b.Events, b.Position)
+	}
+	return nil
+}
+
+// inspect reads the log in dir and notes what it is.
+func (b *Backup) inspect(ctx context.Context, dir string, progress Progress) error {
+	s, err := journal.Inspect(ctx, dir, func(position, last uint64) { progress(Reading, position, last) })
+	if err != nil {
+		return err
+	}
+	progress(Reading, s.Position, s.Position)
+	if s.Events > 0 {
+		b.LogID = &s.LogID
+	}
+	b.Events = s.Events
+	b.Position = eventstore.Position{Commit: s.Position, Prepare: s.Position}.String()
+	return os.Remove(filepath.Join(dir, "LOCK")) // which reading has left
+}
