@@ -42,7 +42,7 @@ func TestMisuseExitsWith2AndNamesIt(t *testing.T) {
 
 func TestHelpTellsExitStatuses(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"node", "--help"}, {"events", "--help"}, {"events", "stats", "--help"}} {
+	for _, args := range [][]string{{"node", "--help"}, {"events", "--help"}, {"events", "stats", "--help"}, {"backup", "--help"}, {"restore", "--help"}} {
 		var out bytes.Buffer
 		if status := run(t.Context(), args, &out, io.Discard); status != exitOK || !strings.Contains(out.String(), "Exit status") {
 			t.Errorf("%v: status %d, help %q", args, status, out.String())

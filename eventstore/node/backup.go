@@ -106,9 +106,6 @@ func Restore(ctx context.Context, from, data string, progress Progress) (*Backup
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err
 	}
-	if err := private(data); err != nil {
-		return nil, err
-	}
 	target, staged := filepath.Join(data, logName), filepath.Join(data, "restoring")
 	if err := isEmpty(target); err != nil {
 		return nil, err
