@@ -102,8 +102,18 @@ func TestCloseDoesNotWaitForAFullDisk(t *testing.T) {
 		t.Logf("close: %v", err)
 	}
 	disk.fails.Store(false)
-	if j := open(t, "data", Options{FS: disk}); j.Head() != acknowledged.Position {
+	until(t, func() bool { // closing goes on behind, and lets go of the folder in the end
+		j, err = Open("data", Options{FS: disk})
+		return !errors.Is(err, ErrLocked)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j.Head() != acknowledged.Position {
 		t.Errorf("head %d, %d had been acknowledged", j.Head(), acknowledged.Position)
+	}
+	if err := j.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -119,7 +119,7 @@ func Open(dir string, o Options) (*Journal, error) {
 		closeLimit: closeLimit,
 	}
 	j.retention = newRetention(j, o.pace, o.elapsed)
-	j.space = newSpace(dir, o, j.closing)
+	j.space = newSpace(dir, o)
 	if j.db, err = openPebble(dir, o, lock, j.space, j.background); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -204,7 +204,20 @@ func (j *Journal) Close() error {
 	j.open.Lock() // the last reader has gone
 	defer j.open.Unlock()
 	j.flush()
-	return errors.Join(j.db.Close(), j.highWater.Close(), j.lock.Close())
+	ended := make(chan error, 1)
+	go func() { ended <- errors.Join(j.db.Close(), j.highWater.Close(), j.lock.Close()) }()
+	late := time.NewTicker(j.closeLimit)
+	defer late.Stop()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-late.C:
+			if full := j.space.full.Load(); full != nil { // it waits for room, which the process need not
+				return fmt.Errorf("close the journal: %w", full)
+			}
+		}
+	}
 }
 
 // closeLimit is how long a close waits for a disk that does not answer.

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"path/filepath"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -30,12 +31,15 @@ func (e *DiskFull) Error() string {
 // written out, and compactions need room before they free any.
 const (
 	reserveBytes = 512 << 20
-	reserveShare = 10 // at most this part of a small disk
+	reserveShare = 4 // at most this part of a small disk
 )
 
-// lookEvery is how often the disk's free space is looked at. A disk that takes
-// a gigabyte a second has half of the reserve left by the next look.
-const lookEvery = 250 * time.Millisecond
+// The disk's free space is looked at so often, because of others, and whenever a
+// part of the reserve has been written.
+const (
+	lookEvery = 250 * time.Millisecond
+	lookShare = 16
+)
 
 // space watches the room on the journal's disk.
 type space struct {
@@ -43,13 +47,16 @@ type space struct {
 	dir     string
 	log     *slog.Logger
 	every   time.Duration
-	closing <-chan struct{}
+	looking sync.Mutex
+
+	written int64        // since the last look; the writer's
+	step    atomic.Int64 // that the writer may write without a look
 
 	full atomic.Pointer[DiskFull] // nil: there is room
 }
 
-func newSpace(dir string, o Options, closing <-chan struct{}) *space {
-	s := &space{fs: o.FS, dir: dir, log: o.Logger, every: lookEvery, closing: closing}
+func newSpace(dir string, o Options) *space {
+	s := &space{fs: o.FS, dir: dir, log: o.Logger, every: lookEvery}
 	if absolute, err := filepath.Abs(dir); err == nil {
 		s.dir = absolute
 	}
@@ -70,9 +77,20 @@ func (s *space) watch(ctx context.Context) {
 	}
 }
 
+// wrote is told by the writer what it has written.
+func (s *space) wrote(bytes int) {
+	if s.written += int64(bytes); s.written >= s.step.Load() {
+		s.written = 0
+		s.look()
+	}
+}
+
 // look finds out whether there is room. Where the file system does not tell, it
 // is found out by writing.
 func (s *space) look() {
+	s.looking.Lock()
+	defer s.looking.Unlock()
+	s.step.Store(math.MaxInt64)
 	usage, err := s.fs.GetDiskUsage(s.dir)
 	if err != nil {
 		if !errors.Is(err, vfs.ErrUnsupported) {
@@ -82,6 +100,7 @@ func (s *space) look() {
 		return
 	}
 	reserve := min(reserveBytes, usage.TotalBytes/reserveShare)
+	s.step.Store(int64(reserve / lookShare))
 	before := s.full.Load()
 	switch {
 	case before == nil && usage.AvailBytes >= reserve:
@@ -100,30 +119,21 @@ func (s *space) refuse(why *DiskFull) {
 	}
 }
 
-// noRoom is for a write that the disk did not take. It waits a moment and tells
-// whether to try again.
-func (s *space) noRoom(vital bool) (again bool) {
+// noRoom is for a write that the disk did not take, before it is tried again.
+func (s *space) noRoom() {
 	if s.full.Load() == nil {
 		s.refuse(&DiskFull{Dir: s.dir})
 	}
-	moment := time.NewTimer(s.every)
-	defer moment.Stop()
-	select {
-	case <-moment.C:
-		return vital
-	case <-s.closing:
-		return false
-	}
+	<-time.After(s.every)
 }
 
 func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
-// patientFS keeps the storage from meeting a full disk where it could not go on
-// from that: at its write-ahead log and its manifest. Writes to them wait for
-// room. Others fail, which lets go of what they have written so far, and are
-// tried again by the storage, a moment later.
+// patientFS keeps the storage from meeting a full disk: what it writes to the
+// journal's folder waits for room. It could not go on without its write-ahead log
+// or its manifest, and tries everything else again at once and for ever.
 type patientFS struct {
 	vfs.FS
 	space *space
@@ -134,75 +144,73 @@ func newPatientFS(fs vfs.FS, s *space, dir string) patientFS {
 	return patientFS{FS: fs, space: s, dir: fs.PathDir(fs.PathJoin(dir, "any"))}
 }
 
-func (fs patientFS) vital(name string) bool {
-	return fs.PathDir(name) == fs.dir && !strings.HasSuffix(name, ".sst") && !strings.HasSuffix(name, ".blob")
-}
-
-func (fs patientFS) open(name string, open func() (vfs.File, error)) (vfs.File, error) {
-	vital := fs.vital(name)
+// until tries to make a file until the disk has room for it. A file elsewhere, as
+// of a checkpoint, is somebody's who can be told.
+func (fs patientFS) until(name string, try func() (vfs.File, error)) (vfs.File, error) {
+	if fs.PathDir(name) != fs.dir {
+		return try()
+	}
 	for {
-		file, err := open()
-		if err == nil {
-			return &patientFile{File: file, space: fs.space, vital: vital}, nil
-		}
-		if !isFull(err) || !fs.space.noRoom(vital) {
+		file, err := try()
+		switch {
+		case err == nil:
+			return &patientFile{File: file, space: fs.space}, nil
+		case !isFull(err):
 			return nil, err
 		}
+		fs.space.noRoom()
 	}
 }
 
 func (fs patientFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	return fs.open(name, func() (vfs.File, error) { return fs.FS.Create(name, category) })
+	return fs.until(name, func() (vfs.File, error) { return fs.FS.Create(name, category) })
 }
 
 func (fs patientFS) OpenReadWrite(name string, category vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
-	return fs.open(name, func() (vfs.File, error) { return fs.FS.OpenReadWrite(name, category, o...) })
+	return fs.until(name, func() (vfs.File, error) { return fs.FS.OpenReadWrite(name, category, o...) })
 }
 
 func (fs patientFS) ReuseForWrite(oldName, newName string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	return fs.open(newName, func() (vfs.File, error) { return fs.FS.ReuseForWrite(oldName, newName, category) })
+	return fs.until(newName, func() (vfs.File, error) { return fs.FS.ReuseForWrite(oldName, newName, category) })
 }
 
 func (fs patientFS) Rename(oldName, newName string) error {
-	for {
-		err := fs.FS.Rename(oldName, newName)
-		if err == nil || !isFull(err) || !fs.space.noRoom(fs.vital(newName)) {
-			return err
-		}
-	}
+	_, err := fs.until(newName, func() (vfs.File, error) { return nil, fs.FS.Rename(oldName, newName) })
+	return err
 }
 
+// patientFile waits for room for what is written to it.
 type patientFile struct {
 	vfs.File
 	space *space
-	vital bool
 }
 
 func (f *patientFile) Write(p []byte) (written int, err error) {
 	for {
 		n, err := f.File.Write(p[written:])
-		written += n
-		if err == nil || !isFull(err) || !f.space.noRoom(f.vital) {
+		if written += n; !isFull(err) {
 			return written, err
 		}
+		f.space.noRoom()
 	}
 }
 
 func (f *patientFile) WriteAt(p []byte, offset int64) (written int, err error) {
 	for {
 		n, err := f.File.WriteAt(p[written:], offset+int64(written))
-		written += n
-		if err == nil || !isFull(err) || !f.space.noRoom(f.vital) {
+		if written += n; !isFull(err) {
 			return written, err
 		}
+		f.space.noRoom()
 	}
 }
 
 func (f *patientFile) Preallocate(offset, length int64) error {
 	for {
 		err := f.File.Preallocate(offset, length)
-		if err == nil || !isFull(err) || !f.space.noRoom(f.vital) {
+		if !isFull(err) {
 			return err
 		}
+		f.space.noRoom()
 	}
 }

@@ -153,7 +153,7 @@ func fill(t *testing.T, j *Journal) (acknowledged int) {
 func TestAFullDiskRefusesAppendsUntilThereIsRoom(t *testing.T) {
 	t.Parallel()
 	disk := newSmallDisk(vfs.NewMem(), 24<<20)
-	options := Options{FS: disk, memTable: 1 << 20, pace: hurried()}
+	options := Options{FS: disk, memTable: 256 << 10, pace: hurried()}
 	j, err := Open("data", options)
 	if err != nil {
 		t.Fatal(err)

@@ -219,6 +219,9 @@ func (j *Journal) commit(g *group) {
 		g.fail(j.failure.load())
 		return
 	}
+	if g.batch != nil {
+		j.space.wrote(g.batch.Len())
+	}
 	j.applied.Store(j.next - 1)
 	j.syncing <- g
 }
@@ -261,10 +264,10 @@ func (j *Journal) fail(err error) {
 }
 
 // background hears of what storage could not do on its own account. Damage is
-// told to whoever reads it, and what a full disk did not take has waited and is
-// tried again. Anything else would be tried again at once and for ever.
+// told to whoever reads it; anything else would be tried again at once and for
+// ever. A full disk it does not see.
 func (j *Journal) background(err error) {
-	if !pebble.IsCorruptionError(err) && !isFull(err) {
+	if !pebble.IsCorruptionError(err) {
 		j.fail(fmt.Errorf("storage: %w", err))
 	}
 }
