@@ -15,7 +15,7 @@ import (
 func TestAFullDiskIsToldAndSurvived(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	if err := syscall.Mount("portal-test", data, "tmpfs", 0, "mode=0700,size=192m"); err != nil {
+	if err := syscall.Mount("portal-test", data, "tmpfs", 0, "mode=0700,size=400m"); err != nil {
 		// The journal's space_test.go has a file system that only says it is full.
 		t.Skipf("a small file system cannot be mounted here: %v", err)
 	}

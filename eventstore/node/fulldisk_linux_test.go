@@ -63,7 +63,7 @@ func fill(t *testing.T, dir string, leave uint64) (release func()) {
 // reads go on, and appends are taken again without a restart once there is room.
 func TestAFullDiskIsSurvived(t *testing.T) {
 	t.Parallel()
-	dir := smallDisk(t, "256m")
+	dir := smallDisk(t, "400m")
 	n := start(t, node.Config{Dir: dir})
 	client := connect(t, n.ConnectionString())
 	write := func() error {

@@ -18,13 +18,13 @@ import (
 // DiskFull says that a write was refused, and nothing of it done, because the
 // disk has no room for more. Reads go on, and so do writes once there is room.
 type DiskFull struct {
-	Dir           string
-	Free, Reserve uint64 // bytes
+	Dir          string
+	Free, Needed uint64 // bytes that are free, and that must be for writes to be taken
 }
 
 func (e *DiskFull) Error() string {
-	return fmt.Sprintf("the disk of %s is full: %d MiB are free, and %d MiB are kept for what was written before; nothing was written",
-		e.Dir, e.Free>>20, e.Reserve>>20)
+	return fmt.Sprintf("the disk of %s is full: %d MiB are free, and writes are taken from %d MiB on; nothing was written",
+		e.Dir, e.Free>>20, e.Needed>>20)
 }
 
 // Writes are refused before the disk is full: what is in memory has yet to be
@@ -101,21 +101,22 @@ func (s *space) look() {
 	}
 	reserve := min(reserveBytes, usage.TotalBytes/reserveShare)
 	s.step.Store(int64(reserve / lookShare))
+	needed := reserve + reserve/4 // not to refuse at once again
 	before := s.full.Load()
 	switch {
 	case before == nil && usage.AvailBytes >= reserve:
-	case before != nil && usage.AvailBytes >= reserve+reserve/4: // not at once the other way again
+	case before != nil && usage.AvailBytes >= needed:
 		s.full.Store(nil)
 		s.log.Info("the disk has room again; writes are taken", "folder", s.dir, "free", usage.AvailBytes)
 	default:
-		s.refuse(&DiskFull{Dir: s.dir, Free: usage.AvailBytes, Reserve: reserve})
+		s.refuse(&DiskFull{Dir: s.dir, Free: usage.AvailBytes, Needed: needed})
 	}
 }
 
 func (s *space) refuse(why *DiskFull) {
 	if s.full.Swap(why) == nil {
 		s.log.Error("the disk is full; writes are refused until there is room, reads go on",
-			"folder", s.dir, "free", why.Free, "reserve", why.Reserve)
+			"folder", s.dir, "free", why.Free, "needed", why.Needed)
 	}
 }
 
