@@ -54,7 +54,7 @@ func TestReadModelsAheadOfARestoredLogRefuseToRun(t *testing.T) {
 	}
 	said := refusing.said.tail(1)
 	if status := refusing.command.ProcessState.ExitCode(); status != exitFailed ||
-		!strings.Contains(said, "does not contain the checkpoint") || !strings.Contains(said, "drop the read models") {
+		!strings.Contains(said, "the log does not contain what was read of it before") || !strings.Contains(said, "drop the read models") {
 		t.Errorf("exit status %d, said %q", status, said)
 	}
 
