@@ -184,7 +184,7 @@ func (c *Codec) open(ctx context.Context, decoded []Decoded, documents []documen
 	}
 	keys, err := c.keys.Lookup(ctx, owners.list)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrKeyring, err)
 	}
 	inParallel(len(decoded), func(i int) {
 		if d := &decoded[i]; d.Err == nil {

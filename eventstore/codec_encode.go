@@ -81,7 +81,11 @@ func (c *Codec) obtain(ctx context.Context, business string, drafts []draft) (ma
 	if len(owners.list) == 0 {
 		return nil, nil
 	}
-	return c.keys.Obtain(ctx, owners.list)
+	keys, err := c.keys.Obtain(ctx, owners.list)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKeyring, err)
+	}
+	return keys, nil
 }
 
 // owners is a list of distinct subjects.

@@ -40,6 +40,9 @@ import (
 // that says where it used to be: `formerly:"customer.name"`, with [] for each
 // slice on the way, as in `formerly:"lines[].note"`.
 
+// ErrKeyring marks an error of the keyring, such as that its store is away.
+var ErrKeyring = errors.New("keys could not be had")
+
 // ErrErased is returned where something personal is to be stored about a
 // subject whose key has been destroyed: a person stays erased.
 var ErrErased = errors.New("subject erased")

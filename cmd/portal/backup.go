@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,8 +39,11 @@ cluster (PORTAL_EVENTSTORE) is backed up by EventStoreDB's own means.` + exitHel
 				return err
 			}
 			data := dataFolder()
-			if _, err := os.Stat(data); err != nil {
-				return misusef("PORTAL_DATA: %w", err)
+			if _, err := os.Stat(filepath.Join(data, "log")); err != nil {
+				return misusef("PORTAL_DATA: holds no log: %w", err)
+			}
+			if liesIn(args[0], data) {
+				return misusef("DIR: %s is within PORTAL_DATA (%s), where a backup is lost with what it is of", args[0], data)
 			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 			access, closeNode, err := nodeIn(cmd.Context(), data, log)
@@ -58,6 +63,27 @@ cluster (PORTAL_EVENTSTORE) is backed up by EventStoreDB's own means.` + exitHel
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")
 	return cmd
+}
+
+// liesIn tells whether a folder, which need not be there, is another one or lies
+// in it.
+func liesIn(dir, other string) bool {
+	paths := []string{dir, other}
+	for i, path := range paths {
+		absolute, err := filepath.Abs(path)
+		if err != nil {
+			return false
+		}
+		for there := absolute; ; there = filepath.Dir(there) { // the part that is there
+			if real, err := filepath.EvalSymlinks(there); err == nil {
+				rest, _ := filepath.Rel(there, absolute) // which begins with there
+				paths[i] = filepath.Join(real, rest)
+				break
+			}
+		}
+	}
+	way, err := filepath.Rel(paths[1], paths[0])
+	return err == nil && way != ".." && !strings.HasPrefix(way, ".."+string(filepath.Separator))
 }
 
 // ownLog refuses what is only for the log in PORTAL_DATA.

@@ -235,7 +235,18 @@ func TestBackupFromTheCommandLine(t *testing.T) {
 	if err := json.Unmarshal([]byte(tell(exitOK, "backup", folder, "--json")), &told); err != nil || told["events"] != 0.0 || told["logId"] != nil {
 		t.Errorf("told %v, %v", told, err)
 	}
-	fresh := filepath.Join(t.TempDir(), "data")
+	fresh, served := filepath.Join(t.TempDir(), "data"), t.TempDir()
+	if n, err = node.Start(t.Context(), node.Config{Dir: served}); err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	move := func(from, to string) {
+		if err := os.Rename(filepath.Join(served, from), filepath.Join(served, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	move("log", "moved away")
+	defer move("moved away", "log") // before the node closes
 	for _, c := range []struct {
 		status int
 		want   string
@@ -243,7 +254,10 @@ func TestBackupFromTheCommandLine(t *testing.T) {
 		args   []string
 	}{
 		{exitMisused, "DIR", data, []string{"backup", folder}}, // which has something in it now
+		{exitMisused, "DIR", data, []string{"backup", filepath.Join(data, "checkpoint", "mine")}},
 		{exitMisused, "PORTAL_DATA", fresh, []string{"backup", "x"}},
+		{exitMisused, "PORTAL_DATA", t.TempDir(), []string{"backup", "x"}}, // it holds no log
+		{exitMisused, "by the node at", served, []string{"restore", folder}},
 		{exitMisused, "PORTAL_DATA", data, []string{"restore", folder}},
 		{exitFailed, "backup.json", fresh, []string{"restore", t.TempDir()}},
 		{exitFailed, "backup.json", fresh, []string{"restore", "nowhere"}},

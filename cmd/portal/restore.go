@@ -30,6 +30,9 @@ how.` + exitHelp,
 				return err
 			}
 			b, err := node.Restore(cmd.Context(), args[0], dataFolder(), steps(cmd.ErrOrStderr()))
+			if errors.Is(err, node.ErrServed) {
+				return misusef("PORTAL_DATA: %w", err)
+			}
 			if errors.Is(err, node.ErrNotEmpty) {
 				return misusef("PORTAL_DATA: %w; restore into another folder, or move that one away", err)
 			}

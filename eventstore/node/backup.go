@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,6 +52,9 @@ const (
 
 // ErrNotEmpty says that a folder holds something already.
 var ErrNotEmpty = errors.New("is not empty")
+
+// ErrServed says that a folder is in use: by a node, or by another restore.
+var ErrServed = errors.New("is in use")
 
 // Progress is told how far a step has come: bytes copied, or positions read, and
 // how many there are.
@@ -106,6 +111,11 @@ func Restore(ctx context.Context, from, data string, progress Progress) (*Backup
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err
 	}
+	release, err := claim(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	target, staged := filepath.Join(data, logName), filepath.Join(data, "restoring")
 	if err := isEmpty(target); err != nil {
 		return nil, err
@@ -120,6 +130,44 @@ func Restore(ctx context.Context, from, data string, progress Progress) (*Backup
 		return nil, errors.Join(err, os.RemoveAll(staged))
 	}
 	return b, syncFolder(data)
+}
+
+// claim keeps other restores away from a data folder, and refuses one whose node
+// answers: its log may be gone from its place and yet be written to.
+func claim(ctx context.Context, data string) (release func(), err error) {
+	folder, err := os.Open(data)
+	if err != nil {
+		return nil, err
+	}
+	release = func() { _ = folder.Close() } // it was only held
+	if err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		release()
+		return nil, fmt.Errorf("%s %w by another restore", data, ErrServed)
+	}
+	a, err := Discover(data)
+	switch {
+	case errors.Is(err, ErrNoNode):
+		return release, nil
+	case err == nil && !a.answers(ctx): // it was killed
+		return release, nil
+	case err == nil:
+		err = fmt.Errorf("%s %w by the node at %s", data, ErrServed, a.Address)
+	}
+	release()
+	return nil, err
+}
+
+const claimLimit = 2 * time.Second
+
+// answers tells whether somebody listens at the node's address.
+func (a Access) answers(ctx context.Context) bool {
+	dialer := net.Dialer{Timeout: claimLimit}
+	conn, err := dialer.DialContext(ctx, "tcp", a.Address)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close() // nothing was said
+	return true
 }
 
 func readBackup(dir string) (*Backup, error) {

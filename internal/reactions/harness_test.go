@@ -130,6 +130,12 @@ func (r *running) counted(what, reaction, by string) int {
 func (h *house) happen(eventType string, origin eventstore.Origin) uuid.UUID {
 	h.t.Helper()
 	id := uuid.New()
+	h.happenAs(id, eventType, origin)
+	return id
+}
+
+func (h *house) happenAs(id uuid.UUID, eventType string, origin eventstore.Origin) {
+	h.t.Helper()
 	metadata, err := json.Marshal(map[string]any{
 		"$correlationId": correlation, "$causationId": correlation, "business": "acme", "origin": origin,
 	})
@@ -140,7 +146,6 @@ func (h *house) happen(eventType string, origin eventstore.Origin) uuid.UUID {
 	if _, err := h.client.Append(h.t.Context(), "thing-"+id.String(), eventstore.NoStream(), e); err != nil {
 		h.t.Fatal(err)
 	}
-	return id
 }
 
 var correlation = uuid.MustParse("00000000-0000-8000-8000-000000000001")

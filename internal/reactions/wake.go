@@ -98,12 +98,14 @@ func lingering(life context.Context) message.HandlerMiddleware {
 	}
 }
 
-// gaveUp tells whether an event is to be parked. Where the log or the database
-// is away no event is to blame, and it is delivered again for as long as that
-// takes.
+// gaveUp tells whether an event is to be parked. Where the portal's own log or
+// database is away no event is to blame, and it is delivered again for as long as
+// that takes. A service elsewhere that does not answer is no such case: it would
+// hold up the reaction for as long as it likes.
 func (r *Reactor) gaveUp(reaction Reaction, err error) bool {
 	var out outage
-	if errors.As(err, &out) || database.Away(err) || errors.Is(err, context.Canceled) ||
+	keysAway := errors.Is(err, eventstore.ErrKeyring) && database.Away(err)
+	if errors.As(err, &out) || keysAway || errors.Is(err, context.Canceled) ||
 		errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, eventstore.ErrClosed) {
 		return false
 	}

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -124,6 +127,35 @@ func TestAnOutageParksNothing(t *testing.T) {
 	if parked := len(h.parked("one", "Sent")) + r.counted("parked", "one", "wake-up"); parked != 0 {
 		t.Errorf("%d are parked", parked)
 	}
+}
+
+// A service that does not answer, or takes too long, holds up nothing but the
+// events that it fails for.
+func TestWhatIsElsewhereFailsItsOwnEventsOnly(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	var w witness
+	var failing sync.Map // streams
+	r := h.run(reactions.Reaction{Name: "one", Event: "Sent", Act: func(_ context.Context, e reactions.Event) error {
+		if err, fails := failing.Load(e.ID); fails {
+			return fmt.Errorf("telling the hook: %w", err.(error))
+		}
+		w.see(e)
+		return nil
+	}})
+	const bad = 10 // more than are handled at once
+	for i := range bad {
+		err := error(&url.Error{Op: "Post", URL: "https://hook.example", Err: &net.OpError{Op: "dial", Err: errors.New("refused")}})
+		if i%2 == 0 {
+			err = context.DeadlineExceeded
+		}
+		id := uuid.New()
+		failing.Store(id, err)
+		h.happenAs(id, "Sent", eventstore.OriginLive)
+	}
+	good := h.happen("Sent", eventstore.OriginLive)
+	h.until("the event behind them is handled", func() bool { return w.times(good) == 1 })
+	h.until("the others are parked", func() bool { return r.counted("parked", "one", "wake-up") == bad })
 }
 
 // Stopping takes less than five seconds whatever is under way, and what did not

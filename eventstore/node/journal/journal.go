@@ -120,6 +120,9 @@ func Open(dir string, o Options) (*Journal, error) {
 	}
 	j.retention = newRetention(j, o.pace, o.elapsed)
 	j.space = newSpace(dir, o)
+	if err := j.space.toOpen(); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
 	if j.db, err = openPebble(dir, o, lock, j.space, j.background); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}

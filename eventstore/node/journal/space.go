@@ -32,6 +32,7 @@ func (e *DiskFull) Error() string {
 const (
 	reserveBytes = 512 << 20
 	reserveShare = 4 // at most this part of a small disk
+	openingShare = 2 // this part of the reserve is needed to open, for what the write-ahead logs hold is written out then
 )
 
 // The disk's free space is looked at so often, because of others, and whenever a
@@ -62,6 +63,20 @@ func newSpace(dir string, o Options) *space {
 	}
 	s.look()
 	return s
+}
+
+// toOpen refuses to open a journal that would wait for room before anybody can be
+// told: nothing of it could be read meanwhile.
+func (s *space) toOpen() error {
+	usage, err := s.fs.GetDiskUsage(s.dir)
+	if err != nil {
+		return nil //nolint:nilerr // look has said so
+	}
+	needed := min(reserveBytes, usage.TotalBytes/reserveShare) / openingShare
+	if usage.AvailBytes >= needed {
+		return nil
+	}
+	return &DiskFull{Dir: s.dir, Free: usage.AvailBytes, Needed: needed}
 }
 
 func (s *space) watch(ctx context.Context) {

@@ -269,3 +269,22 @@ func TestADiskFilledByOthersLosesNothing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Nobody would hear of a journal that waits for room before it is open.
+func TestAFullDiskRefusesToOpen(t *testing.T) {
+	t.Parallel()
+	disk := newSmallDisk(vfs.NewMem(), 1<<30)
+	disk.others(1<<30 - 64<<20)
+	var full *DiskFull
+	if _, err := Open("data", Options{FS: disk}); !errors.As(err, &full) {
+		t.Fatalf("opened, or %v", err)
+	}
+	disk.others(0)
+	j, err := Open("data", Options{FS: disk})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Error(err)
+	}
+}
