@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
@@ -23,8 +24,14 @@ func (s *persistentService) change(ctx context.Context, do func(ctx context.Cont
 		return fail(ctx, err)
 	}
 	defer release()
-	return fail(ctx, do(context.WithoutCancel(ctx)))
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeLimit)
+	defer cancel()
+	return fail(ctx, do(whole))
 }
+
+// changeLimit is for a disk that has no room: a node that stops does not wait for
+// that.
+const changeLimit = 10 * time.Second
 
 // Create makes a group.
 func (s *persistentService) Create(ctx context.Context, req *persistent.CreateReq) (*persistent.CreateResp, error) {
