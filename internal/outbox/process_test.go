@@ -213,12 +213,16 @@ func TestOrderSurvivesKillsAndChangesOfLeader(t *testing.T) {
 	}
 }
 
-// distinct is what was told, without repeats of the one before.
+// distinct is what was told, without what was told before. An instance that was
+// stopped in the middle of a delivery ends it when it goes on, and by then another
+// one may have told of more.
 func (r *receiver) distinct() (ids []uuid.UUID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for n, id := range r.told {
-		if n == 0 || id != r.told[n-1] {
+	before := map[uuid.UUID]bool{}
+	for _, id := range r.told {
+		if !before[id] {
+			before[id] = true
 			ids = append(ids, id)
 		}
 	}
