@@ -99,7 +99,7 @@ func Inspect(ctx context.Context, dir string, progress func(position, last uint6
 }
 
 func openReadOnly(dir string) (*pebble.DB, error) {
-	options := &pebble.Options{
+	return openWith(dir, &pebble.Options{
 		ReadOnly:           true,
 		ErrorIfNotExists:   true,
 		FormatMajorVersion: pebble.FormatValueSeparation,
@@ -107,14 +107,5 @@ func openReadOnly(dir string) (*pebble.DB, error) {
 		EventListener: &pebble.EventListener{
 			DataCorruption: func(pebble.DataCorruptionInfo) {}, // whoever reads it is told
 		},
-	}
-	db, err := pebble.Open(dir, options)
-	switch {
-	case err == nil:
-		return db, nil
-	case pebble.IsCorruptionError(err):
-		return nil, &Corruption{Where: dir, Err: err}
-	default:
-		return nil, fmt.Errorf("open the log in %s: %w", dir, err)
-	}
+	})
 }

@@ -50,6 +50,10 @@ func openPebble(dir string, o Options, lock *pebble.Lock, s *space, background f
 		// Most appends to new streams ask for a name that is not there.
 		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
+	return openWith(dir, options)
+}
+
+func openWith(dir string, options *pebble.Options) (*pebble.DB, error) {
 	db, err := pebble.Open(dir, options)
 	switch {
 	case err == nil:
