@@ -68,7 +68,7 @@ soak: setup ## the long forms of the tests: SOAK_KILLS (200) and SOAK_REACTION_K
 	PORTAL_SOAK_KILLS=$(SOAK_KILLS) go test -count=1 -timeout 60m -v -run Kill ./eventstore/node
 	PORTAL_SOAK_BACKUP=$(SOAK_BACKUP) go test -count=1 -timeout 60m -v -run TestABackupUnderLoad ./eventstore/node
 	PORTAL_SOAK_POSTGRES_AWAY=$(SOAK_POSTGRES_AWAY) CGO_ENABLED=1 go test -race -count=1 -timeout 60m -v -run TestPostgresGoesAwayUnderLoad ./cmd/portal
-	PORTAL_SOAK_WATERMILL=1 STRESS_TEST_COUNT=$(SOAK_WATERMILL) CGO_ENABLED=1 go test -race -tags stress -count=1 -timeout 60m -run TestPubSubStress ./eventstore/pubsub
+	STRESS_TEST_COUNT=$(SOAK_WATERMILL) CGO_ENABLED=1 go test -race -tags stress -count=1 -timeout 60m -run TestPubSubStress ./eventstore/pubsub
 	PORTAL_SOAK_REACTION_KILLS=$(SOAK_REACTION_KILLS) CGO_ENABLED=1 go test -race -count=1 -timeout 60m -v -run TestReactionsSurviveKills ./cmd/portal
 
 .PHONY: fuzz

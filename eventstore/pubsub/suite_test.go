@@ -1,7 +1,6 @@
 package pubsub_test
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -25,16 +24,6 @@ func TestPubSub(t *testing.T) {
 	t.Parallel()
 	construct := pubSubs(startLog(t), pubsub.SubscriberConfig{})
 	tests.TestPubSub(t, features, inGroup("suite", construct), construct)
-}
-
-// TestPubSubStress is the suite several times at once: STRESS_TEST_COUNT says how
-// often. `make soak` runs it with Watermill's build tag stress.
-func TestPubSubStress(t *testing.T) {
-	if os.Getenv("PORTAL_SOAK_WATERMILL") == "" {
-		t.Skip("it takes minutes: `make soak` sets PORTAL_SOAK_WATERMILL")
-	}
-	construct := pubSubs(startLog(t), pubsub.SubscriberConfig{})
-	tests.TestPubSubStressTest(t, features, inGroup("suite", construct), construct)
 }
 
 // A new group gets what is there already, where it is told to.
