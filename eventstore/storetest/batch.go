@@ -136,13 +136,7 @@ func batchInOrder(h *harness) {
 }
 
 func batchMatrix(h *harness) {
-	m := matrix{
-		missing:     {accepted, accepted, wrong, wrong, wrong, wrong},
-		live:        {accepted, wrong, accepted, wrong, accepted, wrong},
-		softDeleted: {accepted, accepted, deleted, wrong, accepted, wrong},
-		tombstoned:  allDeleted,
-	}
-	m.check(h, func(h *harness, state streamState, expected expectation) (verdict, metadata.MD) {
+	appends.check(h, func(h *harness, state streamState, expected expectation) (verdict, metadata.MD) {
 		b, stream := h.batches(), h.streamIn(state)
 		b.send(part(newID(), to(stream, expected), with(events(1)...)))
 		answer := b.next()

@@ -68,14 +68,16 @@ type matrix map[streamState][len(expectations)]verdict
 
 var allDeleted = [...]verdict{deleted, deleted, deleted, deleted, deleted, deleted}
 
+// appends says how an append ends, whether it comes by itself or in a batch.
+var appends = matrix{
+	missing:     {accepted, accepted, wrong, wrong, wrong, wrong},
+	live:        {accepted, wrong, accepted, wrong, accepted, wrong},
+	softDeleted: {accepted, accepted, deleted, wrong, accepted, wrong},
+	tombstoned:  allDeleted,
+}
+
 func appendMatrix(h *harness) {
-	m := matrix{
-		missing:     {accepted, accepted, wrong, wrong, wrong, wrong},
-		live:        {accepted, wrong, accepted, wrong, accepted, wrong},
-		softDeleted: {accepted, accepted, deleted, wrong, accepted, wrong},
-		tombstoned:  allDeleted,
-	}
-	m.check(h, func(h *harness, state streamState, expected expectation) (verdict, metadata.MD) {
+	appends.check(h, func(h *harness, state streamState, expected expectation) (verdict, metadata.MD) {
 		answer, trailer, err := h.appendRaw(appendOptions(h.streamIn(state), expected), message([]byte(`{}`)))
 		switch {
 		case err != nil:
