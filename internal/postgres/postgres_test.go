@@ -177,7 +177,8 @@ func TestSecondServerOnTheSameDirIsRefused(t *testing.T) {
 func TestFolderOutOfReach(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		t.Skip("only root hands its server to another user") // anybody else runs it themselves, and reaches what they made
+		// Anybody else runs the server themselves, and it reaches what they made.
+		t.Skip("only root hands its server to another user, who may not reach the folder")
 	}
 	closed := t.TempDir()
 	if err := os.Chmod(closed, 0o700); err != nil {
