@@ -164,7 +164,7 @@ func (j *Journal) put(g *group, stream string, h *head, revision uint64, e *Even
 		return fmt.Errorf("write event %d: %w", position, err)
 	}
 	h.last, h.changed = int64(revision), position
-	j.ids.Add(e.ID, recentEvent{stream: h.id, written: written{revision: revision, position: position}})
+	j.ids.Add(e.ID, recentEvent{stream: h.name, written: written{revision: revision, position: position}})
 	g.records = append(g.records, tailRecord{position: position, value: record})
 	j.next++
 	return nil

@@ -45,9 +45,9 @@ type written struct {
 // history answers what a demand needs to know of the past.
 type history interface {
 	// at tells whether the stream's event of that revision has this id.
-	at(streamID, revision uint64, id [16]byte) (written, bool, error)
+	at(h *head, revision uint64, id [16]byte) (written, bool, error)
 	// recent looks an id up among the events written lately to the stream.
-	recent(streamID uint64, id [16]byte) (written, bool)
+	recent(h *head, id [16]byte) (written, bool)
 }
 
 // judge decides an append of events to the stream whose head is h. For a
@@ -77,7 +77,7 @@ func judge(h *head, expected Expected, events []Event, past history) (verdict, w
 	var place written
 	for i := range events {
 		revision := uint64(int64(expected) + 1 + int64(i))
-		at, same, err := past.at(h.id, revision, events[i].ID)
+		at, same, err := past.at(h, revision, events[i].ID)
 		if err != nil {
 			return 0, written{}, err
 		}
@@ -96,7 +96,7 @@ func judge(h *head, expected Expected, events []Event, past history) (verdict, w
 func judgeRecent(h *head, events []Event, past history) (verdict, written) {
 	var place written
 	for i := range events {
-		at, known := past.recent(h.id, events[i].ID)
+		at, known := past.recent(h, events[i].ID)
 		switch {
 		case !known && i == 0:
 			return accepted, written{}

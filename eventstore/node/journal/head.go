@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"math"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ const tombstoneRevision = math.MaxInt64
 // head is what the writer must know of a stream.
 type head struct {
 	id     uint64 // 0: never written to
+	name   uint64 // hash of the stream's name
 	last   int64  // last revision, -1: none
 	policy policy
 	// described says that the stream has metadata, which makes it exist for
@@ -85,7 +87,7 @@ func (j *Journal) loadHead(stream string, upTo uint64) (*head, error) {
 // loadHeadExpecting is loadHead for somebody who has an idea of the last
 // revision. That it is right costs less to see than to find the last one.
 func (j *Journal) loadHeadExpecting(expected Expected, stream string, upTo uint64) (*head, error) {
-	h := &head{last: -1}
+	h := &head{name: maphash.String(j.seed, stream), last: -1}
 	id, err := j.streamID(stream)
 	if err != nil {
 		return nil, err

@@ -65,25 +65,25 @@ func (j *Journal) headFor(stream string, r *request) (*head, error) {
 
 // recentEvent is what the writer remembers of an event by its id.
 type recentEvent struct {
-	stream uint64
+	stream uint64 // hash of its name, which spares opening the log the look-up of its id
 	written
 }
 
-func (j *Journal) recent(streamID uint64, id [16]byte) (written, bool) {
+func (j *Journal) recent(h *head, id [16]byte) (written, bool) {
 	e, ok := j.ids.Get(uuid.UUID(id))
-	return e.written, ok && e.stream == streamID
+	return e.written, ok && e.stream == h.name
 }
 
 // at looks among the recent ids first: what is not on disk yet is there.
-func (j *Journal) at(streamID, revision uint64, id [16]byte) (written, bool, error) {
-	if w, ok := j.recent(streamID, id); ok {
+func (j *Journal) at(h *head, revision uint64, id [16]byte) (written, bool, error) {
+	if w, ok := j.recent(h, id); ok {
 		return w, w.revision == revision, nil
 	}
-	position, err := j.positionOf(streamID, revision)
+	position, err := j.positionOf(h.id, revision)
 	if err != nil || position == 0 {
 		return written{}, false, err
 	}
-	record, closer, err := j.getIndexed(streamID, revision, position)
+	record, closer, err := j.getIndexed(h.id, revision, position)
 	if errors.Is(err, errForgotten) {
 		return written{}, false, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"log/slog"
 	"sync"
@@ -48,6 +49,7 @@ type Journal struct {
 	// Owned by the writer.
 	next  uint64 // position of the next event
 	ids   *simplelru.LRU[uuid.UUID, recentEvent]
+	seed  maphash.Seed // of the hashes in ids
 	heads *heads
 
 	space      *space
@@ -108,6 +110,7 @@ func Open(dir string, o Options) (*Journal, error) {
 		apply:    applyBatch,
 		sync:     syncBatch,
 		ids:      ids,
+		seed:     maphash.MakeSeed(),
 		heads:    newHeads(),
 		requests: make(chan *request, maxGroupRequests),
 		syncing:  make(chan *group, maxSyncing),
@@ -144,20 +147,13 @@ func Open(dir string, o Options) (*Journal, error) {
 func (j *Journal) findEnd(dir string, fs vfs.FS) error {
 	const remembered = 4096
 	count, first := 0, true
-	streams := map[string]uint64{} // ids, of which there are fewer than events
 	err := j.scan(scanRange{from: ^uint64(0), upTo: ^uint64(0), backwards: true}, func(r Record) (bool, error) {
 		if first {
 			j.next, first = r.Position+1, false
 		}
-		id, known := streams[string(r.Stream)]
-		if !known {
-			var err error
-			if id, err = j.streamID(string(r.Stream)); err != nil {
-				return false, err
-			}
-			streams[string(r.Stream)] = id
-		}
-		j.ids.Add(r.ID, recentEvent{stream: id, written: written{revision: r.Revision, position: r.Position}})
+		j.ids.Add(r.ID, recentEvent{
+			stream: maphash.Bytes(j.seed, r.Stream), written: written{revision: r.Revision, position: r.Position},
+		})
 		count++
 		return count < remembered, nil
 	})

@@ -14,9 +14,12 @@ import (
 )
 
 // Sizes are chosen so that a node with ten million events stays below 300 MB.
+// Pebble takes the memory tables out of the cache, of which two are common: what
+// is left for blocks has to hold the filters, a byte and a half an event, and the
+// streams' names.
 const (
-	blockCacheBytes        = 64 << 20
 	memTableBytes   uint64 = 32 << 20
+	blockCacheBytes        = 64<<20 + 2*int64(memTableBytes)
 )
 
 func openPebble(dir string, o Options, lock *pebble.Lock, s *space, background func(error)) (*pebble.DB, error) {
