@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -34,6 +35,11 @@ var (
 	// long as the context or Config.Timeout allowed. Whether an append was
 	// taken is not known: repeat it with the same ids and the same expectation.
 	ErrUnavailable = errors.New("log unavailable")
+	// ErrFull: the log's disk has no room for an append; reads go on. It is an
+	// ErrUnavailable of which the log speaks at once and which lasts until
+	// somebody makes room. The last try was not taken; whether one before it was,
+	// whose answer was lost, is not known.
+	ErrFull = fmt.Errorf("%w: its disk is full", ErrUnavailable)
 	// ErrFault: the log failed inside or broke its own protocol. Repeating is
 	// not known to help.
 	ErrFault = errors.New("log at fault")
@@ -95,9 +101,10 @@ func (o operation) refused(err error) *Error {
 	return failure
 }
 
-// passing tells an error that is worth another try.
+// passing tells an error that is worth another try at once.
 func passing(err error) bool {
-	return errors.Is(kindOf(err), ErrUnavailable)
+	kind := kindOf(err)
+	return errors.Is(kind, ErrUnavailable) && !errors.Is(kind, ErrFull)
 }
 
 // kindOfCode has what the esdb client finds out by itself; its other codes only
@@ -152,10 +159,27 @@ func kindOfStatus(err error) error {
 		if strings.Contains(text, "larger than max") { // gRPC's own limit of a message
 			return ErrTooLarge
 		}
+		if saysFull(err) {
+			return ErrFull
+		}
 		return ErrUnavailable // overloaded
 	default:
 		return ErrFault
 	}
+}
+
+// DiskFull is the reason, in an ErrorInfo among the details of a status, by which
+// the embedded node says that its disk has no room for an append. EventStoreDB has
+// no word for that: it ends, and is then out of reach.
+const DiskFull = "DISK_FULL"
+
+func saysFull(err error) bool {
+	for _, detail := range status.Convert(err).Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetReason() == DiskFull {
+			return true
+		}
+	}
+	return false
 }
 
 // connectionLost tells whether other calls had better not use the connection

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -50,6 +51,28 @@ func TestPassingTroubleIsTriedAgain(t *testing.T) {
 				t.Errorf("head: %v, %v", head, err)
 			}
 		})
+	}
+}
+
+// A full disk lasts: the caller is told at once, and by a kind of its own.
+func TestAFullDiskIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	var appends atomic.Int32
+	full, err := status.New(codes.ResourceExhausted, "the disk of log is full").
+		WithDetails(&errdetails.ErrorInfo{Reason: eventstore.DiskFull})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &fake{append: func(streams.Streams_AppendServer) error { appends.Add(1); return full.Err() }}
+	client := connect(t, insecure(server.serve(t)))
+	_, err = client.Append(patience(t), "counter-1", eventstore.NoStream(), event(0))
+	var failure *eventstore.Error
+	if !errors.As(err, &failure) || !errors.Is(failure.Kind, eventstore.ErrFull) || !errors.Is(err, eventstore.ErrUnavailable) ||
+		!strings.Contains(err.Error(), "the disk of log is full") {
+		t.Errorf("got %v", err)
+	}
+	if n := appends.Load(); n != 1 {
+		t.Errorf("tried %d times", n)
 	}
 }
 

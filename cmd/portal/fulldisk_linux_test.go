@@ -49,11 +49,23 @@ func TestAFullDiskIsToldAndSurvived(t *testing.T) {
 			t.Fatal("commands are taken on a full disk")
 		}
 	}
-	refused.refused(503, "log_unavailable")
-	if refused.header.Get("Retry-After") == "" || strings.Contains(refused.text, data) {
+	began := time.Now()
+	refused = p.post("/customers", p.office, `{"name":"Ben"}`).refused(503, "log_full")
+	if took := time.Since(began); took > time.Second { // five are for a log that is out of reach
+		t.Errorf("answered after %v", took)
+	}
+	if refused.header.Get("Retry-After") != "30" || strings.Contains(refused.text, data) {
 		t.Errorf("headers %v, %s", refused.header, refused.text)
 	}
 	p.get("/timeline", p.office, ann).must(200)
+	ready := p.send(http.MethodGet, "/readyz", "", "").must(200)
+	if log, _ := ready.body["log"].(string); !strings.HasPrefix(log, "full") {
+		t.Errorf("readyz says %s", ready.text)
+	}
+	if metrics := p.send(http.MethodGet, "/metrics", "", "").text; !strings.Contains(metrics, "\nportal_log_full 1\n") ||
+		!strings.Contains(metrics, "\nportal_log_disk_free_bytes ") {
+		t.Error("the metrics do not tell")
+	}
 
 	if err := os.Remove(others); err != nil {
 		t.Fatal(err)
@@ -62,5 +74,8 @@ func TestAFullDiskIsToldAndSurvived(t *testing.T) {
 		if status = p.post("/customers", p.office, `{"name":"Cid"}`).status; time.Now().After(bound) {
 			t.Fatal("commands are not taken again")
 		}
+	}
+	if ready := p.send(http.MethodGet, "/readyz", "", "").must(200); ready.body["log"] != "ok" {
+		t.Errorf("readyz says %s", ready.text)
 	}
 }

@@ -106,6 +106,7 @@ func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server,
 		return nil, errors.Join(err, p.close())
 	}
 	s := &server{portal: p, logger: logger, node: n, gate: gate}
+	s.measureRoom(metrics)
 	s.runner = runner.New(runner.Config{
 		Pool: p.pool, Client: p.log, Codec: p.codec, Projections: projections(), Logger: logger, Registerer: metrics,
 		Subscribe: s.follow,
@@ -170,8 +171,30 @@ func (s *server) follow(ctx context.Context, options eventstore.SubscribeOptions
 	return s.node.Follow(options)
 }
 
-// watchNode fails when the portal's own node has stopped by itself, as on a full
-// disk: without a log there is nothing to serve for long.
+// measureRoom shows how much room the portal's own log has. Another log's disk is
+// for whoever runs that to watch.
+func (s *server) measureRoom(metrics prometheus.Registerer) {
+	if s.node == nil {
+		return
+	}
+	metrics.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "portal_log_disk_free_bytes", Help: "Free space on the event log's disk; -1 where it does not tell.",
+		}, func() float64 { return float64(s.node.Room().Free) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "portal_log_full", Help: "1 while the event log refuses what is new for want of room, else 0.",
+		}, func() float64 {
+			if s.node.Room().Full {
+				return 1
+			}
+			return 0
+		}),
+	)
+}
+
+// watchNode fails when the portal's own node has stopped by itself, as on a disk
+// that fails to write: without a log there is nothing to serve for long. A full
+// disk does not stop it.
 func (s *server) watchNode(ctx context.Context) error {
 	if s.node == nil {
 		return nil
@@ -208,8 +231,10 @@ func (s *server) useCases(a huma.API) {
 func (s *server) views() commands.Views { return commands.Views{Room: s.room} }
 
 // health tells whether the process lives, and whether requests are worth
-// sending here. Without the log the portal still shows lists and dashboards, so
-// that its absence is told and does not make the portal unready.
+// sending here. Without the log the portal still shows lists and dashboards, and
+// with a full one documents, too: that is told and does not make the portal
+// unready, which would take the reading away as well. No other instance could
+// write either, since all of them share the log.
 func (s *server) health(router chi.Router) {
 	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "ok")
@@ -224,6 +249,8 @@ func (s *server) health(router chi.Router) {
 		}
 		if _, err := s.log.Head(ctx); err != nil {
 			answer["log"] = "out of reach"
+		} else if s.node != nil && s.node.Room().Full {
+			answer["log"] = "full: reads go on, commands are refused"
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)

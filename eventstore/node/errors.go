@@ -7,11 +7,13 @@ import (
 	"strconv"
 	"strings"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"portal.example/eventstore"
 	"portal.example/eventstore/node/journal"
 )
 
@@ -50,7 +52,7 @@ func fail(ctx context.Context, err error) error {
 	case errors.As(err, &corrupt):
 		return status.Error(codes.DataLoss, corrupt.Error())
 	case errors.As(err, &full):
-		return status.Error(codes.ResourceExhausted, full.Error())
+		return diskFull(full)
 	case errors.Is(err, journal.ErrClosed):
 		return errStopping
 	case errors.Is(err, journal.ErrFailed):
@@ -62,6 +64,17 @@ func fail(ctx context.Context, err error) error {
 	default:
 		return status.Error(codes.Internal, err.Error())
 	}
+}
+
+// diskFull is a status that clients of ours know by its details from other limits
+// of that code; others show its message.
+func diskFull(full *journal.DiskFull) error {
+	s := status.New(codes.ResourceExhausted, full.Error())
+	detailed, err := s.WithDetails(&errdetails.ErrorInfo{Reason: eventstore.DiskFull, Domain: "portal.example"})
+	if err != nil {
+		return s.Err()
+	}
+	return detailed.Err()
 }
 
 var errStopping = status.Error(codes.Unavailable, "the node is stopping")

@@ -292,6 +292,9 @@ func (n *Node) unlist() error {
 	return withdraw(n.dir)
 }
 
+// Room tells how much room the log has on its disk, as of a moment ago.
+func (n *Node) Room() journal.Room { return n.journal.Room() }
+
 // Done is closed when the node has stopped serving, whether asked to or not.
 func (n *Node) Done() <-chan struct{} { return n.done }
 

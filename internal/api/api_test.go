@@ -136,6 +136,7 @@ func TestProblemsOfEachKind(t *testing.T) {
 		{domain.ErrOnlyContact, 403, "only_contact", false},
 		{eventstore.ErrKeyReused, 422, "idempotency_key_reused", false},
 		{&eventstore.Error{Op: "append", Kind: eventstore.ErrUnavailable}, 503, "log_unavailable", true},
+		{&eventstore.Error{Op: "append", Kind: eventstore.ErrFull}, 503, "log_full", true},
 		{errors.New("the disk hums in B flat"), 500, "internal", false},
 	} {
 		h, lines := server(t, func(context.Context, *greeting) (*greeted, error) { return nil, c.err })

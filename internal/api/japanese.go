@@ -13,6 +13,7 @@ var japanese = map[string]string{ //nolint:gosec // sentences about tokens, no t
 	"if_match_required":      "変更する文書の版を If-Match で指定してください。",
 	"internal":               "エラーが発生しました。ID により、ポータルの記録から原因を調べられます。",
 	"invalid":                "入力内容に誤りがあります。",
+	"log_full":               "イベントログの空き容量が不足しているため、新しい記録を受け付けられません。閲覧は引き続き可能です。しばらくしてから同じ Idempotency-Key でもう一度お試しください。",
 	"log_unavailable":        "イベントログに接続できません。リクエストが記録されたかどうかは不明です。同じ Idempotency-Key でもう一度お試しください。",
 	"malformed":              "リクエストを読み取れません。",
 	"method_not_allowed":     "このパスではこのメソッドを使えません。",

@@ -79,6 +79,9 @@ func newDetails(status int, code, detail string) *Details {
 // another try.
 const retrySoon = 2
 
+// retryLater is the same for what takes a person to mend.
+const retryLater = 30
+
 // Problem is the one translator of errors: a refusal of the domain becomes its
 // status, something out of reach 503, and what nobody expected an opaque 500
 // with an id that the portal's log has. nil stays nil.
@@ -102,6 +105,11 @@ func Problem(err error) error {
 		return newDetails(http.StatusRequestEntityTooLarge, "too_large", "the request is too large to be recorded")
 	case errors.Is(err, eventstore.ErrWrongExpected):
 		return busy(err, "contended", "too many others are changing the same record")
+	case errors.Is(err, eventstore.ErrFull):
+		full := busy(err, "log_full", "the event log has no room until somebody makes some; reading goes on: "+
+			"repeat the request later with the same Idempotency-Key")
+		full.retryAfter = retryLater
+		return full
 	case errors.Is(err, eventstore.ErrUnavailable), errors.Is(err, eventstore.ErrClosed):
 		return busy(err, "log_unavailable", "the event log is out of reach; whether the request was taken is not known: "+
 			"repeat it with the same Idempotency-Key")

@@ -53,7 +53,19 @@ type space struct {
 	written int64        // since the last look; the writer's
 	step    atomic.Int64 // that the writer may write without a look
 
+	free atomic.Int64             // bytes at the last look, -1 where the file system does not tell
 	full atomic.Pointer[DiskFull] // nil: there is room
+}
+
+// Room is what a journal's disk had free when it was last looked at.
+type Room struct {
+	Free int64 // bytes; -1 where the file system does not tell
+	Full bool  // writes are refused until there is room
+}
+
+// Room tells how much room there is on the journal's disk.
+func (j *Journal) Room() Room {
+	return Room{Free: j.space.free.Load(), Full: j.space.full.Load() != nil}
 }
 
 func newSpace(dir string, o Options) *space {
@@ -111,9 +123,11 @@ func (s *space) look() {
 		if !errors.Is(err, vfs.ErrUnsupported) {
 			s.log.Warn("the disk does not tell how much room it has", "error", err)
 		}
+		s.free.Store(-1)
 		s.full.Store(nil)
 		return
 	}
+	s.free.Store(int64(min(usage.AvailBytes, math.MaxInt64)))
 	reserve := min(reserveBytes, usage.TotalBytes/reserveShare)
 	s.step.Store(int64(reserve / lookShare))
 	needed := reserve + reserve/4 // not to refuse at once again
