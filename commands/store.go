@@ -10,6 +10,8 @@ package commands
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,6 +42,14 @@ func EventTypes() []eventstore.EventType {
 	types = append(types, eventstore.Events(quote.Types)...)
 	types = append(types, eventstore.Events(register.Types)...)
 	return append(types, eventstore.Events(request.Types)...)
+}
+
+// Categories are those of the portal's streams, which keep all of their events for
+// ever.
+func Categories() []string {
+	return []string{
+		"account", "business", "claim", "customer", "invoice", "invoiceregister", parked.Category, "payment", "quote", "request",
+	}
 }
 
 // Store is the log by category.
@@ -83,6 +93,9 @@ func NewStore(log eventstore.Log, codec *eventstore.Codec) (*Store, error) {
 func category[S eventstore.State[S, E], E any](
 	into **eventstore.Category[S, E], name string, log eventstore.Log, codec *eventstore.Codec, cached int,
 ) (err error) {
+	if !slices.Contains(Categories(), name) {
+		return fmt.Errorf("category %s is missing from Categories: its streams could be trimmed", name)
+	}
 	*into, err = eventstore.NewCategory[S, E](name, log, codec, cached)
 	return err
 }

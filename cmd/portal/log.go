@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"portal.example/commands"
 	"portal.example/eventstore"
 	"portal.example/eventstore/node"
 )
@@ -48,7 +49,7 @@ func openLogAs(
 // subcommand runs. A node that is about to serve, or to leave, is waited for.
 func nodeIn(ctx context.Context, dir string, log *slog.Logger) (access node.Access, closeNode func() error, err error) {
 	err = waitForLock(ctx, func() error {
-		n, err := node.Start(ctx, node.Config{Dir: dir, Logger: log, Unlisted: true})
+		n, err := node.Start(ctx, node.Config{Dir: dir, Logger: log, Unlisted: true, Permanent: commands.Categories()})
 		if err == nil {
 			access, closeNode = n.Access(), n.Close
 			return nil

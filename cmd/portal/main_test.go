@@ -28,6 +28,7 @@ func TestMisuseExitsWith2AndNamesIt(t *testing.T) {
 		{[]string{"node", "--data", "x", "--listen", "127.0.0.1:99999"}, "99999"},
 		{[]string{"node", "--data", "x", "--listen", "0.0.0.0:0", "--insecure"}, "loopback"},
 		{[]string{"node", "--port", "1"}, "--port"},
+		{[]string{"node", "--data", "x", "--permanent", "quote,a-b"}, `"a-b"`},
 		{[]string{"node", "--data", "x", "extra"}, `"extra"`},
 	} {
 		var out, errs bytes.Buffer
@@ -99,22 +100,7 @@ func TestSubcommandsShareTheLog(t *testing.T) {
 
 func TestNodeCommandServesUntilInterrupted(t *testing.T) {
 	t.Parallel()
-	ctx, interrupt := context.WithCancel(t.Context())
-	defer interrupt()
-	out, lines := io.Pipe()
-	ended := make(chan int, 1)
-	go func() {
-		ended <- run(ctx, []string{"node", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--insecure"}, lines, io.Discard)
-	}()
-	line := make([]byte, 200)
-	count, err := out.Read(line)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, connection, found := strings.Cut(strings.TrimSpace(string(line[:count])), "INSECURE event log at ")
-	if !found {
-		t.Fatalf("said %q", line[:count])
-	}
+	connection := nodeBy(t, []string{"node", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--insecure"})
 	client, err := eventstore.Connect(eventstore.Config{ConnectionString: connection})
 	if err != nil {
 		t.Fatal(err)
@@ -123,9 +109,31 @@ func TestNodeCommandServesUntilInterrupted(t *testing.T) {
 	if _, err := client.Append(t.Context(), "s-1", eventstore.NoStream(), eventstore.Proposed{ID: uuid.New(), Type: "A", Data: []byte(`{}`)}); err != nil {
 		t.Fatal(err)
 	}
-	interrupt()
-	go func() { _, _ = io.Copy(io.Discard, out) }() // lets go of a late line
-	if status := <-ended; status != exitOK {
-		t.Errorf("exit status %d", status)
+}
+
+// nodeBy is the connection string of a node that a command line serves until the
+// test ends, and that must end well then.
+func nodeBy(t *testing.T, args []string) string {
+	t.Helper()
+	ctx, interrupt := context.WithCancel(context.Background())
+	out, lines := io.Pipe()
+	ended := make(chan int, 1)
+	go func() { ended <- run(ctx, args, lines, io.Discard) }()
+	t.Cleanup(func() {
+		interrupt()
+		if status := <-ended; status != exitOK {
+			t.Errorf("%v: exit status %d", args, status)
+		}
+	})
+	line := make([]byte, 200)
+	count, err := out.Read(line)
+	if err != nil {
+		t.Fatal(err)
 	}
+	go func() { _, _ = io.Copy(io.Discard, out) }() // lets go of a late line
+	_, connection, found := strings.Cut(strings.TrimSpace(string(line[:count])), "INSECURE event log at ")
+	if !found {
+		t.Fatalf("said %q", line[:count])
+	}
+	return connection
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"portal.example/commands"
 	"portal.example/eventstore/node"
 )
 
@@ -14,6 +15,7 @@ import (
 func nodeCommand() *cobra.Command {
 	var listen, dir string
 	var insecure bool
+	var permanent []string
 	cmd := &cobra.Command{
 		Use:   "node --data DIR",
 		Short: "Serve the event log by itself, for any EventStoreDB client",
@@ -23,16 +25,26 @@ interrupted.
 By default connections are encrypted and need a password. Both are made at the
 first start; DIR/node.json (mode 0600) tells programs on this machine the
 address, the certificate to trust and the credentials. --insecure turns both
-off and serves loopback addresses only.` + exitHelp,
+off and serves loopback addresses only.
+
+Streams of the portal's own categories (what stands before the first dash of a
+stream's name) keep all of their events: nobody can delete them or give their
+metadata a $maxCount, $maxAge or $tb. --permanent names other categories instead,
+and --permanent= none, which is for a log that no portal uses.` + exitHelp,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if dir == "" {
 				return misusef("--data: missing")
 			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-			n, err := startNode(cmd.Context(), node.Config{Dir: dir, Listen: listen, Insecure: insecure, Logger: log})
+			n, err := startNode(cmd.Context(), node.Config{
+				Dir: dir, Listen: listen, Insecure: insecure, Permanent: permanent, Logger: log,
+			})
 			if errors.Is(err, node.ErrListen) {
 				return misusef("--listen: %w", err)
+			}
+			if errors.Is(err, node.ErrCategory) {
+				return misusef("--permanent: %w", err)
 			}
 			if err != nil {
 				return err
@@ -50,6 +62,7 @@ off and serves loopback addresses only.` + exitHelp,
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:2113", "address to serve, host:port")
 	cmd.Flags().StringVar(&dir, "data", "", "folder of the log")
 	cmd.Flags().BoolVar(&insecure, "insecure", false, "no encryption, no password; loopback only")
+	cmd.Flags().StringSliceVar(&permanent, "permanent", commands.Categories(), "categories whose streams keep all events")
 	return cmd
 }
 

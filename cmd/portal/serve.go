@@ -148,7 +148,7 @@ func logToServe(ctx context.Context, cfg config, logger *slog.Logger) (*eventsto
 	if err := makeDataFolder(cfg.data); err != nil {
 		return nil, nil, err
 	}
-	n, err := startNode(ctx, node.Config{Dir: cfg.data, Logger: logger})
+	n, err := startNode(ctx, node.Config{Dir: cfg.data, Logger: logger, Permanent: commands.Categories()})
 	if errors.Is(err, node.ErrLocked) {
 		return nil, nil, fmt.Errorf("PORTAL_DATA: %w; a second instance needs PORTAL_EVENTSTORE", err)
 	}

@@ -88,6 +88,7 @@ func refusal(ctx context.Context, err error) *rpc.Status {
 	var (
 		wrong *journal.WrongExpected
 		gone  *journal.StreamDeleted
+		kept  *journal.Permanent
 	)
 	switch {
 	case errors.As(err, &wrong):
@@ -97,6 +98,8 @@ func refusal(ctx context.Context, err error) *rpc.Status {
 			&shared.StreamDeleted{StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(gone.Stream)}})
 	case errors.Is(err, errNotWritable):
 		return refused(codes.PermissionDenied, "AccessDenied", &shared.AccessDenied{})
+	case errors.As(err, &kept):
+		return refused(codes.PermissionDenied, kept.Error(), &shared.AccessDenied{})
 	case errors.Is(err, errTooLarge):
 		return refused(codes.InvalidArgument, "MaximumAppendSizeExceeded", &shared.MaximumAppendSizeExceeded{MaxAppendSize: maxAppendBytes})
 	case errors.Is(err, context.DeadlineExceeded):

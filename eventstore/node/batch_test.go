@@ -160,3 +160,24 @@ func TestBatchesEndWithTheJournal(t *testing.T) {
 		t.Errorf("%v after %d answers", err, len(script.answers))
 	}
 }
+
+// Nor by a batch is a permanent stream trimmed; the client is told as it is told
+// of a missing right.
+func TestBatchesLeavePermanentStreamsAlone(t *testing.T) {
+	t.Parallel()
+	j := openJournal(t, journal.Options{Permanent: []string{"quote"}})
+	limit := finalPart("$$quote-1", 1)
+	limit.ProposedMessages[0].Data = []byte(`{"$tb":5}`)
+	script := &batchScript{ctx: t.Context(), parts: []*streams.BatchAppendReq{finalPart("quote-1", 1), limit, finalPart("$$quote-1", 1)}}
+	if err := newStreamsService(t.Context(), j, time.Minute).BatchAppend(script); err != nil {
+		t.Fatal(err)
+	}
+	if len(script.answers) != 3 || script.answers[0].GetSuccess() == nil || script.answers[2].GetSuccess() == nil {
+		t.Fatalf("answered %v", script.answers)
+	}
+	refusal := script.answers[1].GetError()
+	if len(refusal.GetDetails()) != 1 || !refusal.GetDetails()[0].MessageIs(&shared.AccessDenied{}) ||
+		!strings.Contains(refusal.GetMessage(), "permanent") {
+		t.Errorf("refused with %v", refusal)
+	}
+}

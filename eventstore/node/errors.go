@@ -33,6 +33,7 @@ func fail(ctx context.Context, err error) error {
 		corrupt *journal.Corruption
 		problem *groupProblem
 		full    *journal.DiskFull
+		kept    *journal.Permanent
 	)
 	switch {
 	case err == nil:
@@ -49,6 +50,8 @@ func fail(ctx context.Context, err error) error {
 			"expected-version", strconv.FormatInt(int64(wrong.Expected), 10),
 			"actual-version", strconv.FormatInt(wrong.Current, 10))
 		return status.Error(codes.FailedPrecondition, wrong.Error())
+	case errors.As(err, &kept):
+		return accessDenied(ctx, "%s", kept.Error())
 	case errors.As(err, &corrupt):
 		return status.Error(codes.DataLoss, corrupt.Error())
 	case errors.As(err, &full):

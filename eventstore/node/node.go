@@ -41,6 +41,11 @@ type Config struct {
 	// Unlisted keeps node.json unwritten, for a node that is gone before others
 	// could make use of it.
 	Unlisted bool
+	// Permanent are categories (what stands before the first dash of a stream's
+	// name) whose streams keep all of their events for ever: deletes and limits in
+	// their metadata are refused, to the administrator too, and retention leaves
+	// them alone.
+	Permanent []string
 	// AppendTimeout bounds how long a client may take to send one append, 10 s
 	// by default.
 	AppendTimeout time.Duration
@@ -52,6 +57,9 @@ var ErrLocked = journal.ErrLocked
 
 // ErrListen says that a node cannot listen where it is told to.
 var ErrListen = errors.New("listen address")
+
+// ErrCategory says that a name in Config.Permanent is no category.
+var ErrCategory = journal.ErrCategory
 
 // Node is a running node.
 type Node struct {
@@ -86,7 +94,7 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	if err := private(folder); err != nil {
 		return nil, err
 	}
-	j, err := journal.Open(folder, journal.Options{Logger: c.Logger})
+	j, err := journal.Open(folder, journal.Options{Logger: c.Logger, Permanent: c.Permanent})
 	if err != nil {
 		return nil, err
 	}

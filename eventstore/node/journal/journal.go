@@ -25,6 +25,11 @@ type Options struct {
 	Now    func() time.Time // the clock that stamps events
 	NewID  func() uuid.UUID // ids of the events that the journal makes itself
 
+	// Permanent are categories whose streams keep all of their events: nobody can
+	// delete them or set limits in their metadata, and retention leaves them alone
+	// whatever their metadata said before.
+	Permanent []string
+
 	// Of tests.
 	pace       *pace                // of retention, by default one that nobody notices
 	elapsed    func() time.Duration // a monotonic clock
@@ -38,6 +43,7 @@ type Journal struct {
 	db        *pebble.DB
 	lock      *pebble.Lock
 	highWater *highWater
+	permanent permanent
 	now       func() time.Time
 	newID     func() uuid.UUID
 
@@ -95,6 +101,10 @@ func Open(dir string, o Options) (*Journal, error) {
 		start := time.Now()
 		o.elapsed = func() time.Duration { return time.Since(start) }
 	}
+	permanent, err := newPermanent(o.Permanent)
+	if err != nil {
+		return nil, err
+	}
 	ids, err := simplelru.NewLRU[uuid.UUID, recentEvent](idsKept, nil)
 	if err != nil {
 		return nil, err
@@ -104,7 +114,8 @@ func Open(dir string, o Options) (*Journal, error) {
 		return nil, err
 	}
 	j := &Journal{
-		lock:     lock,
+		lock:      lock,
+		permanent: permanent,
 		now:      o.Now,
 		newID:    o.NewID,
 		apply:    applyBatch,

@@ -93,6 +93,9 @@ func (j *Journal) submit(ctx context.Context, r *request) (Result, error) {
 }
 
 func (j *Journal) enqueue(ctx context.Context, r *request) error {
+	if err := j.permanent.check(r); err != nil {
+		return err
+	}
 	if full := j.refusal(r); full != nil { // nobody waits behind a write that waits for room
 		return full
 	}

@@ -181,6 +181,9 @@ func (r *retention) streams(ctx context.Context, names []string) (freed, error) 
 	var failures error
 	for _, name := range names {
 		for _, stream := range []string{name, metaPrefix + name} {
+			if r.journal.permanent.has(stream) {
+				continue
+			}
 			f, err := r.stream(ctx, stream)
 			all.add(f)
 			var damaged *Corruption
