@@ -19,6 +19,7 @@ var ErrKeyReused = errors.New("idempotency key already used for another request"
 type Log interface {
 	Append(ctx context.Context, stream string, expected Expected, events ...Proposed) (Appended, error)
 	ReadStream(ctx context.Context, stream string, from uint64) iter.Seq2[Recorded, error]
+	Head(ctx context.Context) (Position, error)
 }
 
 // State is what the events of a stream fold into, beginning with the zero
@@ -74,7 +75,8 @@ type Result[S, E any] struct {
 
 	// First and Last are the revisions of Events, and Position that of the last
 	// of them in the log. Where nothing was new they are those of the last
-	// event of the stream, and zero where there is no stream.
+	// event of the stream, and zero where there is no stream. Where the log does not
+	// tell an event's position, Position is a later one.
 	First, Last uint64
 	Position    Position
 }
@@ -149,7 +151,7 @@ func (c *Category[S, E]) execute(ctx context.Context, stream string, m Metadata,
 			return Result[S, E]{}, err
 		}
 		if len(events) == 0 {
-			return c.nothingNew(stream, m.CommandID, h), nil
+			return c.nothingNew(ctx, stream, m.CommandID, h)
 		}
 		result, err := c.record(ctx, stream, h, m, events)
 		if !errors.Is(err, ErrWrongExpected) {

@@ -132,6 +132,12 @@ func (l *memoryLog) ReadStream(
 	}
 }
 
+func (l *memoryLog) Head(context.Context) (eventstore.Position, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return eventstore.Position{Commit: l.position, Prepare: l.position}, nil
+}
+
 // events are the types of a stream's events.
 func (l *memoryLog) events(stream string) []string {
 	l.mu.Lock()

@@ -42,11 +42,20 @@ func (c *Category[S, E]) record(
 		return Result[S, E]{}, err
 	}
 	r.First, r.Last = appended.Revision+1-uint64(len(proposed)), appended.Revision
-	r.Position = appended.Position
 
 	h.appended(r.State, m, appended)
 	c.cache.Add(stream, h)
-	return r, nil
+	r.Position, err = c.known(ctx, appended.Position)
+	return r, err
+}
+
+// known is a position, or the log's head where the log did not tell it: whoever
+// reads on from what a command did must neither miss that nor wait for ever.
+func (c *Category[S, E]) known(ctx context.Context, position Position) (Position, error) {
+	if position != Start() {
+		return position, nil
+	}
+	return c.log.Head(ctx)
 }
 
 // refresh folds what has been appended since. A conflict that no new event
@@ -112,15 +121,22 @@ func (c *Category[S, E]) firstAnswer(ctx context.Context, stream string, command
 	if len(r.Events) == 0 {
 		return r, fmt.Errorf("eventstore: %s no longer holds the events of command %s: %w", stream, command, ErrStreamNotFound)
 	}
-	return r, nil
+	var err error
+	r.Position, err = c.known(ctx, r.Position)
+	return r, err
 }
 
-func (c *Category[S, E]) nothingNew(stream string, command uuid.UUID, h *history[S]) Result[S, E] {
-	r := Result[S, E]{CommandID: command, Stream: stream, State: h.state, Position: h.position}
-	if h.next > 0 {
-		r.First, r.Last = h.next-1, h.next-1
+func (c *Category[S, E]) nothingNew(
+	ctx context.Context, stream string, command uuid.UUID, h *history[S],
+) (r Result[S, E], err error) {
+	r = Result[S, E]{CommandID: command, Stream: stream, State: h.state}
+	if h.next == 0 {
+		return r, nil
 	}
-	return r
+	r.First, r.Last = h.next-1, h.next-1
+	h.position, err = c.known(ctx, h.position)
+	r.Position = h.position
+	return r, err
 }
 
 // decodeAtOnce is how many events of a stream share one look-up of keys.

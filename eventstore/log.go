@@ -28,6 +28,9 @@ type Proposed struct {
 type Recorded struct {
 	Stream   string
 	Revision uint64 // place in the stream, from 0
+	// Position is zero where the log does not tell, which happens to events read
+	// from a stream: EventStoreDB tells it since version 22.6, and not of events that
+	// were appended in an explicit transaction.
 	Position Position
 	ID       uuid.UUID
 	Type     string

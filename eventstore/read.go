@@ -242,10 +242,14 @@ func receiver(open request[*esdb.ReadStream], events *queue) request[struct{}] {
 
 func recorded(resolved *esdb.ResolvedEvent) Recorded {
 	e := resolved.Event
+	position := Position{Commit: e.Position.Commit, Prepare: e.Position.Prepare}
+	if position.Commit == math.MaxUint64 { // how the log says that it does not know
+		position = Position{}
+	}
 	return Recorded{
 		Stream:   e.StreamID,
 		Revision: e.EventNumber,
-		Position: Position{Commit: e.Position.Commit, Prepare: e.Position.Prepare},
+		Position: position,
 		ID:       e.EventID,
 		Type:     e.EventType,
 		Created:  e.CreatedDate,
