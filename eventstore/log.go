@@ -13,6 +13,11 @@ import (
 	"github.com/google/uuid"
 )
 
+// RestoresStream has an event for each time that the log was restored from a backup,
+// in the place where it went its own way from then on. Positions after that one may
+// have been other events' before. The embedded node's restore writes it.
+const RestoresStream = "$restores"
+
 // Proposed is an event that is about to be appended. Its ID is what makes a
 // repeated append recognisable, so it is derived from the command, never made
 // up at the moment of sending.

@@ -102,7 +102,9 @@ func TakeBackup(ctx context.Context, a Access, data, to string, progress Progres
 }
 
 // Restore puts the log of a backup into a data folder that has none. It is there
-// whole, and as the backup says, or not at all.
+// whole, and as the backup says, or not at all. One event is added, to
+// eventstore.RestoresStream: what is appended from then on takes positions that
+// events which the backup lacks may have had.
 func Restore(ctx context.Context, from, data string, progress Progress) (*Backup, error) {
 	b, err := readBackup(from)
 	if err != nil {
@@ -123,7 +125,11 @@ func Restore(ctx context.Context, from, data string, progress Progress) (*Backup
 	if err := os.RemoveAll(staged); err != nil { // what an interrupted restore has left
 		return nil, err
 	}
-	if err := b.restoreTo(ctx, filepath.Join(from, logName), staged, progress); err != nil {
+	err = b.restoreTo(ctx, filepath.Join(from, logName), staged, progress)
+	if err == nil {
+		err = b.note(ctx, staged)
+	}
+	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(staged))
 	}
 	if err := os.Rename(staged, target); err != nil {
@@ -229,6 +235,25 @@ func (b *Backup) restoreTo(ctx context.Context, from, to string, progress Progre
 			restored.Events, restored.Position, b.Events, b.Position)
 	}
 	return nil
+}
+
+// note writes into a restored log that it was. An empty log has no positions that
+// anybody could know.
+func (b *Backup) note(ctx context.Context, dir string) error {
+	if b.Events == 0 {
+		return nil
+	}
+	data, err := json.Marshal(map[string]any{"position": b.Position, "takenAt": b.TakenAt})
+	if err != nil {
+		return err
+	}
+	j, err := journal.Open(dir, journal.Options{})
+	if err != nil {
+		return err
+	}
+	e := journal.Event{ID: uuid.New(), Type: "$restored", JSON: true, Data: data}
+	_, err = j.Append(ctx, eventstore.RestoresStream, journal.Any, []journal.Event{e})
+	return errors.Join(err, j.Close())
 }
 
 // inspect reads the log in dir and notes what it is.

@@ -144,8 +144,11 @@ func compareLogs(t *testing.T, original, restored *node.Node, b *node.Backup) {
 	}
 	client := connect(t, restored.ConnectionString())
 	r, err := client.AppendToStream(t.Context(), "after", esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}, proposed("A"))
-	if err != nil || r.CommitPosition != end.Commit+1 {
+	if err != nil || r.CommitPosition != end.Commit+2 { // after the note of the restore
 		t.Errorf("appended to the restored log: %+v, %v", r, err)
+	}
+	if types := typesOf(t, client, eventstore.RestoresStream); len(types) != 1 || types[0] != "$restored" {
+		t.Errorf("of the restore is noted %v", types)
 	}
 }
 

@@ -65,7 +65,7 @@ func (b *Bookmark) Find(ctx context.Context, log *eventstore.Client) (Place, err
 	if err != nil || !known {
 		return Place{}, err
 	}
-	err = p.Verify(ctx, log)
+	p, err = p.Verify(ctx, log)
 	if !errors.Is(err, ErrOtherLog) {
 		return p, b.fail(err)
 	}

@@ -114,9 +114,10 @@ func (l *leader) open(ctx context.Context) error {
 		return err
 	}
 	var failure error
+	l.stored = place
 	if err := l.guarded(ctx, func(ctx context.Context) {
 		if known {
-			failure = place.Verify(ctx, l.Client)
+			place, failure = place.Verify(ctx, l.Client)
 		} else {
 			place, failure = bookmark.End(ctx, l.Client)
 		}
@@ -125,8 +126,9 @@ func (l *leader) open(ctx context.Context) error {
 	}
 	if failure == nil && !known {
 		failure = l.mark.Begin(ctx, place)
+		l.stored = place
 	}
-	l.at, l.stored = place, place
+	l.at = place
 	return failure
 }
 

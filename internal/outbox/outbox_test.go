@@ -265,6 +265,35 @@ func TestAnotherLogIsRefused(t *testing.T) {
 	s.until("its own log is good", done.are(before, s.append("invoice-2", "InvoiceSent")))
 }
 
+// A log that was restored to where the outbox is, or later, is still its log, also
+// once both have gone on.
+func TestARestoredLogIsGoneOnWith(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	var done deliveries
+	var want []uuid.UUID
+	deliver := func(_ context.Context, e eventstore.Recorded) error {
+		done.add(e)
+		return nil
+	}
+	for round := range 3 {
+		stop := s.run(outbox.Config{Deliver: deliver})
+		s.until("the outbox begins", s.bookmarked)
+		want = append(want, s.append("invoice-1", "InvoiceSent"))
+		s.until("an event is delivered", done.are(want...))
+		if err := stop(); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		if round > 0 {
+			continue
+		}
+		note := eventstore.Proposed{ID: uuid.New(), Type: "$restored", Data: []byte(`{}`)}
+		if _, err := s.client.Append(t.Context(), eventstore.RestoresStream, eventstore.Any(), note); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestAWrongConfigurationIsNamed(t *testing.T) {
 	t.Parallel()
 	for _, c := range []outbox.Config{{Name: "Two words"}, {Name: "hook"}} {

@@ -20,7 +20,7 @@ var errFenced = errors.New("the checkpoint was moved by another leader")
 // checkpoint is how far into which log a build is.
 type checkpoint struct {
 	position eventstore.Position
-	logID    *uuid.UUID // id of the log's first event; nil while none was seen
+	logID    *uuid.UUID // bookmark.LogID; nil while the log was empty
 	event    *landmark  // the last event that was dealt with
 	asOf     time.Time
 	caughtUp bool
@@ -92,16 +92,19 @@ func (m *landmark) columns() (id *uuid.UUID, stream *string, revision *int64) {
 }
 
 // verify checks that the log is the one that the checkpoint was taken from, and
-// that it reaches as far.
-func (c checkpoint) verify(ctx context.Context, log *eventstore.Client) error {
+// that it reaches as far. It returns the checkpoint in the log's present
+// incarnation.
+func (c checkpoint) verify(ctx context.Context, log *eventstore.Client) (checkpoint, error) {
 	if c.logID == nil {
-		return nil
+		return c, nil
 	}
 	place := bookmark.Place{Log: *c.logID, Position: c.position}
 	if c.event != nil {
 		place.EventID, place.Stream, place.Revision = c.event.id, c.event.stream, c.event.revision
 	}
-	return place.Verify(ctx, log)
+	place, err := place.Verify(ctx, log)
+	c.logID = &place.Log
+	return c, err
 }
 
 // identify notes which log it is, as soon as there is something in it.

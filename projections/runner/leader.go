@@ -73,27 +73,35 @@ func (l *leader) prepare(ctx context.Context) (err error) {
 	if l.stored, s, err = loadCheckpoint(ctx, l.conn, l.build.id); err != nil {
 		return err
 	}
-	l.at, l.live = l.stored, s == live
-	l.at.caughtUp = false
+	l.live = s == live
 	if l.held, err = askForRetries(ctx, l.conn, l.build.id); err != nil {
 		return err
 	}
-	return l.verify(ctx)
+	l.at, err = l.verify(ctx)
+	l.at.caughtUp = false
+	return err
 }
 
 // verify keeps the session alive meanwhile: the log may be slow to answer.
-func (l *leader) verify(ctx context.Context) error {
-	done := make(chan error, 1)
-	go func() { done <- l.stored.verify(ctx, l.runner.cfg.Client) }()
+func (l *leader) verify(ctx context.Context) (checkpoint, error) {
+	type answer struct {
+		at  checkpoint
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		at, err := l.stored.verify(ctx, l.runner.cfg.Client)
+		done <- answer{at, err}
+	}()
 	tick := time.NewTicker(standByEvery)
 	defer tick.Stop()
 	for {
 		select {
-		case err := <-done:
-			return err
+		case a := <-done:
+			return a.at, a.err
 		case <-tick.C:
 			if err := l.conn.Ping(ctx); err != nil {
-				return err
+				return l.stored, err
 			}
 		}
 	}

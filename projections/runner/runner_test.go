@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"portal.example/eventstore"
@@ -149,6 +150,32 @@ func TestAnotherLogIsRefused(t *testing.T) {
 	}
 	if err := w.runner(&meters{name: "m"}).Run(w.ctx); !errors.Is(err, ErrOtherLog) {
 		t.Errorf("a log that ends before the checkpoint: %v", err)
+	}
+}
+
+// A log that was restored to where a read model is, or later, is still its log,
+// also once both have gone on.
+func TestARestoredLogIsGoneOnWith(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	stop := w.run(w.runner(&meters{name: "m"}))
+	w.wait(w.runner(&meters{name: "m"}), "m", w.append("acme", "meter-1", Read{1}))
+	stop()
+	note := eventstore.Proposed{ID: uuid.New(), Type: "$restored", Data: []byte(`{}`)}
+	if _, err := w.client.Append(w.ctx, eventstore.RestoresStream, eventstore.Any(), note); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		r := w.runner(&meters{name: "m"})
+		stop := w.run(r)
+		w.wait(r, "m", w.append("acme", "meter-1", Read{1}))
+		stop()
+	}
+	if got := query[int](w, `SELECT sum(sum) FROM m_v1.m_sum`); got != 3 {
+		t.Errorf("sum %d", got)
+	}
+	if got := query[uuid.UUID](w, `SELECT log_id FROM runner.builds`); got != note.ID {
+		t.Errorf("the checkpoint is in log %s", got)
 	}
 }
 
