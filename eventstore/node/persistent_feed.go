@@ -212,8 +212,20 @@ func (p *parkedFeed) replay(stopAt uint64) { p.until = max(p.until, min(stopAt, 
 
 func (p *parkedFeed) replaying() bool { return p.next < p.until }
 
-// count is how many messages are parked and not being handed out.
-func (p *parkedFeed) count() uint64 { return p.end - min(p.next, p.end) }
+// count is how many messages are parked and not being handed out. Others may have
+// cut the stream off, or deleted it.
+func (p *parkedFeed) count() uint64 {
+	next := p.next
+	s, err := p.journal.Stream(p.stream)
+	var deleted *journal.StreamDeleted
+	switch {
+	case errors.Is(err, journal.ErrNoStream), errors.As(err, &deleted):
+		return 0
+	case err == nil: // where it cannot be read, whoever reads the messages is told
+		next = max(next, uint64(s.First))
+	}
+	return p.end - min(next, p.end)
+}
 
 func (p *parkedFeed) read(ctx context.Context, room int, g *group.Group) error {
 	s, err := p.journal.Stream(p.stream)

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -258,7 +260,36 @@ func saveParked(ctx context.Context, j *journal.Journal, key groupKey, messages 
 	return r.Revision, err
 }
 
-// truncateParked forgets the parked messages before a revision.
+// truncateParked forgets the parked messages before a revision, where nobody has
+// forgotten more. What else their stream's metadata says stays.
 func truncateParked(ctx context.Context, j *journal.Journal, key groupKey, before uint64) error {
-	return setMetadata(ctx, j, parkedStream(key), fmt.Sprintf(`{"$tb":%d}`, before))
+	stream := parkedStream(key)
+	for {
+		record, err := lastOf(ctx, j, "$$"+stream)
+		if err != nil {
+			return err
+		}
+		expected, fields := journal.NoStream, map[string]json.RawMessage{}
+		if record != nil {
+			expected = journal.Expected(record.Revision)
+			var kept map[string]json.RawMessage
+			if json.Unmarshal(record.Data, &kept) == nil {
+				maps.Copy(fields, kept)
+			}
+		}
+		var already uint64
+		if json.Unmarshal(fields["$tb"], &already) == nil && already >= before {
+			return nil
+		}
+		fields["$tb"] = strconv.AppendUint(nil, before, 10)
+		data, err := json.Marshal(fields)
+		if err != nil {
+			return err
+		}
+		var overtaken *journal.WrongExpected
+		e := journal.Event{ID: uuid.New(), Type: metadataType, JSON: true, Data: data}
+		if _, err = j.Append(ctx, "$$"+stream, expected, []journal.Event{e}); !errors.As(err, &overtaken) {
+			return err
+		}
+	}
 }

@@ -160,6 +160,69 @@ func TestNoWriteOutlivesItsGroup(t *testing.T) {
 	close(disk.free)
 }
 
+// What an operator has discarded stays discarded, and is not counted, whatever the
+// group forgets of its own afterwards.
+func TestADiscardIsNotTakenBack(t *testing.T) {
+	t.Parallel()
+	s := groupsOn(t, openJournal(t, journal.Options{}))
+	g, sub, ids := working(t, s, 3)
+	taken := func() (ids []uuid.UUID) {
+		for _, d := range sub.take() {
+			sub.sent(d)
+			ids = append(ids, d.Original().ID)
+		}
+		return ids
+	}
+	taken()
+	parked := func() (n int64) {
+		info, err := g.info(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.GetParkedMessageCount()
+	}
+	stream := parkedStream(g.key)
+	discard := func(metadata string) {
+		if err := setMetadata(t.Context(), s.journal, stream, metadata); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.post(func() { g.nack(sub, persistent.ReadReq_Nack_Park, "", ids) })
+	eventually(t, "all parked", func() bool { return parked() == 3 })
+	discard(`{"$tb":1,"owner":"x"}`)
+	if n := parked(); n != 2 {
+		t.Errorf("%d are parked after one was discarded", n)
+	}
+
+	if err := g.ask(t.Context(), func() { g.parked.replay(2) }); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the second one again", func() bool { ids = taken(); return len(ids) == 1 })
+	discard(`{"$tb":3,"owner":"x"}`)
+	if n := parked(); n != 0 {
+		t.Errorf("%d are parked after all were discarded", n)
+	}
+	g.post(func() { g.group.Ack(g.now(), ids...) })
+	eventually(t, "the group forgets the second one", func() bool {
+		var forgotten uint64
+		if err := g.ask(t.Context(), func() { forgotten = g.parked.truncated }); err != nil {
+			t.Fatal(err)
+		}
+		return forgotten == 2
+	})
+	last, err := lastOf(t.Context(), s.journal, "$$"+stream)
+	if err != nil || string(last.Data) != `{"$tb":3,"owner":"x"}` {
+		t.Errorf("the metadata is %s, %v", last.Data, err)
+	}
+	if err := truncateParked(t.Context(), s.journal, g.key, 5); err != nil {
+		t.Fatal(err)
+	}
+	last, err = lastOf(t.Context(), s.journal, "$$"+stream)
+	if err != nil || string(last.Data) != `{"$tb":5,"owner":"x"}` {
+		t.Errorf("the metadata is %s, %v", last.Data, err)
+	}
+}
+
 // A change that was begun is carried through, also where its client has gone.
 func TestChangeIsCarriedThrough(t *testing.T) {
 	t.Parallel()
