@@ -76,7 +76,7 @@ written by this run, and the position of the last one in the file.
 				if asJSON {
 					return json.NewEncoder(cmd.OutOrStdout()).Encode(x)
 				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d events exported; %s ends with position %s\n", x.Events, x.File, x.Position)
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), x.told())
 				return err
 			})
 		},
@@ -122,8 +122,20 @@ func (x *export) in(e *eventstore.Recorded) (in, beyond bool) {
 
 func (x *export) toStdout(ctx context.Context, cmd *cobra.Command, client *eventstore.Client) error {
 	err := x.write(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr(), client, x.from.position)
-	fmt.Fprintf(cmd.ErrOrStderr(), "%d events exported, the last at position %s\n", x.Events, x.Position)
+	fmt.Fprintln(cmd.ErrOrStderr(), x.told())
 	return err
+}
+
+// told is how far the export is, for people.
+func (x *export) told() string {
+	switch {
+	case x.Position == "":
+		return fmt.Sprintf("%d events exported", x.Events)
+	case x.File == "":
+		return fmt.Sprintf("%d events exported, the last at position %s", x.Events, x.Position)
+	default:
+		return fmt.Sprintf("%d events exported; %s ends with position %s", x.Events, x.File, x.Position)
+	}
 }
 
 func (x *export) toFile(ctx context.Context, told io.Writer, client *eventstore.Client) error {
@@ -147,7 +159,7 @@ func (x *export) toFile(ctx context.Context, told io.Writer, client *eventstore.
 		err = syncErr
 	}
 	if err != nil {
-		return fmt.Errorf("after %d events, up to position %s: %w; start it again to go on", x.Events, x.Position, err)
+		return fmt.Errorf("%s: %w; start it again to go on", x.told(), err)
 	}
 	return nil
 }

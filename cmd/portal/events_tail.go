@@ -1,14 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"portal.example/eventstore"
+	"portal.example/eventstore/node"
 )
 
 // lastEvents is how many events are shown where nobody says.
@@ -21,7 +25,8 @@ const maxLast = 100_000
 type tail struct {
 	selection
 	from   string // start, end, a position, or nothing: the last events
-	limit  int    // 0: none, or lastEvents
+	newest int    // where from is nothing: how many of them
+	limit  int    // of all that is shown; 0: none
 	follow bool
 }
 
@@ -38,7 +43,8 @@ func eventsTail() *cobra.Command {
 revision, and who acted. Without --from it shows the last %d, or --limit of them;
 with it, all that come after that position. --from end begins with what is appended
 from now on. With --follow it goes on until it is interrupted or has shown --limit
-events.
+events, those from before included. It follows what a running portal or node
+appends: where nobody serves the log, nothing new could come, and it refuses.
 
 With --json the output is JSON Lines, an object a line, since a stream has no end
 at which a list could be closed. `, lastEvents) + lineHelp + exitHelp,
@@ -52,6 +58,9 @@ at which a list could be closed. `, lastEvents) + lineHelp + exitHelp,
 				write = newLineWriter(cmd.OutOrStdout()).write
 			}
 			return withLog(cmd, func(ctx context.Context, client *eventstore.Client) (err error) {
+				if err := t.mayFollow(); err != nil {
+					return err
+				}
 				if t.business, err = businessIn(ctx, client, slug); err != nil {
 					return err
 				}
@@ -85,10 +94,8 @@ func (t *tail) check(noFollow bool) error {
 	case "end":
 		t.follow = !noFollow
 	case "":
-		if t.limit == 0 {
-			t.limit = lastEvents
-		}
-		if t.limit > maxLast {
+		t.newest = cmp.Or(t.limit, lastEvents)
+		if t.newest > maxLast {
 			return misusef("--limit: %d at most without --from", maxLast)
 		}
 	case "start":
@@ -98,6 +105,18 @@ func (t *tail) check(noFollow bool) error {
 		}
 	}
 	return nil
+}
+
+// mayFollow refuses where this command itself has the log open, which is in no
+// list: it would keep the portal from starting for as long as it follows.
+func (t *tail) mayFollow() error {
+	if !t.follow || os.Getenv("PORTAL_EVENTSTORE") != "" {
+		return nil
+	}
+	if _, err := node.Discover(dataFolder()); !errors.Is(err, node.ErrNoNode) {
+		return err
+	}
+	return fmt.Errorf("--follow: nobody serves the log in %s, so that nothing new could come; start a portal or a node first", dataFolder())
 }
 
 func (t *tail) show(ctx context.Context, client *eventstore.Client, write func(*eventstore.Recorded) error) error {
@@ -114,7 +133,10 @@ func (t *tail) show(ctx context.Context, client *eventstore.Client, write func(*
 		if !t.follow {
 			return nil
 		}
-		t.limit = 0
+		if t.limit > 0 && len(events) == t.limit {
+			return nil
+		}
+		t.limit -= min(t.limit, len(events))
 		return t.print(followed(ctx, client, end), write)
 	}
 	after, err := t.after(ctx, client)
@@ -139,7 +161,7 @@ func (t *tail) last(ctx context.Context, client *eventstore.Client) (events []ev
 		if t.has(&e) {
 			events = append(events, e)
 		}
-		if len(events) == t.limit {
+		if len(events) == t.newest {
 			break
 		}
 	}

@@ -123,6 +123,71 @@ func TestTail(t *testing.T) {
 	told(t, exitFailed, "events", "tail", "--business", "nobody")
 }
 
+// A limit ends a tail that follows, too, and counts what was there before.
+func TestTailFollowsUpToItsLimit(t *testing.T) {
+	client := servedLog(t)
+	appendOne := func(kind string) {
+		appendTo(t, client, "quote-1", eventstore.Proposed{Type: kind, Data: []byte(`{}`)})
+	}
+	appendOne("A")
+	appendOne("B")
+	printed, out := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(t.Context(), []string{"events", "tail", "--follow", "--limit", "3", "--json"}, out, io.Discard)
+		out.Close()
+	}()
+	lines := json.NewDecoder(printed)
+	for _, want := range []string{"A", "B", "C"} {
+		if want == "C" {
+			appendOne(want)
+		}
+		var e eventLine
+		if err := lines.Decode(&e); err != nil || e.Type != want {
+			t.Fatalf("%s: %v, want %s", e.Type, err, want)
+		}
+	}
+	if status := <-ended; status != exitOK {
+		t.Errorf("exit status %d", status)
+	}
+	for args, want := range map[string]string{"--limit 2": "B C", "--limit 3": "A B C", "--from start --limit 2": "A B"} {
+		text, _ := told(t, exitOK, append([]string{"events", "tail", "--follow", "--json"}, strings.Fields(args)...)...)
+		if got := typesOf(linesOf(t, text)); got != want {
+			t.Errorf("%s: %s, want %s", args, got, want)
+		}
+	}
+}
+
+// Where nobody serves the log there is nothing to follow, and nobody is kept from
+// serving it.
+func TestNobodyIsFollowed(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PORTAL_DATA", dir)
+	t.Setenv("PORTAL_EVENTSTORE", "")
+	for _, args := range []string{"--follow", "--from end", "--from start --follow"} {
+		if _, errs := told(t, exitFailed, append([]string{"events", "tail"}, strings.Fields(args)...)...); !strings.Contains(errs, "nobody serves") {
+			t.Errorf("%s: said %q", args, errs)
+		}
+	}
+	n, err := node.Start(t.Context(), node.Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	told(t, exitOK, "events", "tail")
+
+	// Of nothing that was exported, no position is told.
+	file := filepath.Join(t.TempDir(), "events")
+	for _, args := range [][]string{{"export"}, {"export", "-o", file}} {
+		out, errs := told(t, exitOK, append([]string{"events"}, args...)...)
+		if said := strings.TrimSpace(out + errs); said != "0 events exported" {
+			t.Errorf("%v: said %q", args, said)
+		}
+	}
+}
+
 func TestTailFollows(t *testing.T) {
 	client := servedLog(t)
 	appendTo(t, client, "quote-1", eventstore.Proposed{Type: "Before", Data: []byte(`{}`)})
