@@ -32,6 +32,8 @@ type persistentService struct {
 	log     *slog.Logger
 	memory  *groupMemory
 
+	changeLimit time.Duration
+
 	// changing is held while groups are made, changed and ended, which takes as
 	// long as the disk does. Whoever looks for a group waits for that.
 	changing *semaphore.Weighted
@@ -71,7 +73,7 @@ func (k groupKey) String() string { return k.stream + "::" + k.name }
 
 func newPersistentService(alive context.Context, j *journal.Journal, log *slog.Logger) *persistentService {
 	s := &persistentService{
-		journal: j, alive: alive, log: log, memory: &groupMemory{},
+		journal: j, alive: alive, log: log, memory: &groupMemory{}, changeLimit: changeLimit,
 		changing: semaphore.NewWeighted(1), groups: map[string]*consumerGroup{},
 	}
 	if s.broken = s.startStored(); s.broken != nil {

@@ -24,7 +24,7 @@ func (s *persistentService) change(ctx context.Context, do func(ctx context.Cont
 		return fail(ctx, err)
 	}
 	defer release()
-	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeLimit)
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.changeLimit)
 	defer cancel()
 	return fail(ctx, do(whole))
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"portal.example/eventstore/node/group"
 	"portal.example/eventstore/node/journal"
@@ -251,6 +253,35 @@ func TestChangeIsCarriedThrough(t *testing.T) {
 	}
 	stored, err := loadGroups(t.Context(), j)
 	if err != nil || len(stored) != 1 {
+		t.Errorf("stored: %v, %v", stored, err)
+	}
+}
+
+// A change that the disk does not take ends, and the next one is made once the
+// disk does. Nobody waits for either for ever, nor does a node that stops.
+func TestChangeIsBounded(t *testing.T) {
+	t.Parallel()
+	disk := newHeldDisk()
+	j := openJournal(t, journal.Options{FS: disk})
+	s := groupsOn(t, j)
+	s.changeLimit = 10 * time.Millisecond
+	disk.held.Store(true)
+	if _, err := s.Create(t.Context(), createRequest("s-1", "g")); status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("create on a disk that does not answer: %v", err)
+	}
+	if _, err := s.find(groupKey{"s-1", "g"}); !isNoGroup(err) {
+		t.Errorf("the group that could not be made: %v", err)
+	}
+	disk.held.Store(false)
+	close(disk.free)
+	s.changeLimit = patience
+	for _, name := range []string{"g", "h"} {
+		if _, err := s.Create(t.Context(), createRequest("s-1", name)); err != nil {
+			t.Errorf("create %s: %v", name, err)
+		}
+	}
+	stored, err := loadGroups(t.Context(), j)
+	if err != nil || len(stored) != 2 {
 		t.Errorf("stored: %v, %v", stored, err)
 	}
 }
