@@ -2,7 +2,6 @@ package eventstore_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"portal.example/eventstore"
+	"portal.example/eventstore/logtest"
 )
 
 func TestGroupsAreMadeAndDeleted(t *testing.T) {
@@ -129,7 +129,7 @@ func TestAnswersDecideWhatBecomesOfAnEvent(t *testing.T) {
 	if !slices.Equal(tries[0], []int{0}) || !slices.Equal(tries[1], []int{0}) || !slices.Equal(tries[2], []int{0, 1, 2}) {
 		t.Errorf("deliveries with retries, by revision: %v", tries)
 	}
-	reasons := awaitParked(t, client, group, 2)
+	reasons := logtest.Parked(t, client, group, 2)
 	if !strings.Contains(reasons["1@counter-1"], "nobody at home") || len(reasons["1@counter-1"]) > eventstore.MaxReason+100 || reasons["2@counter-1"] == "" {
 		t.Errorf("parked for: %q", reasons)
 	}
@@ -138,29 +138,6 @@ func TestAnswersDecideWhatBecomesOfAnEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantRevisions(t, k, 1, 2)
-}
-
-// awaitParked waits until so many events are parked, and returns the reasons by
-// what the links say.
-func awaitParked(t *testing.T, client *eventstore.Client, group eventstore.Group, events int) map[string]string {
-	t.Helper()
-	parked := client.Subscribe(patience(t), eventstore.SubscribeOptions{Filter: eventstore.StreamPrefix(group.ParkedStream())})
-	defer parked.Close()
-	reasons := map[string]string{}
-	for len(reasons) < events {
-		notices, err := parked.NextBatch(patience(t), 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e := notices[0].Event; e.Stream == group.ParkedStream() {
-			var metadata struct{ Reason string }
-			if err := json.Unmarshal(e.Metadata, &metadata); err != nil {
-				t.Fatal(err)
-			}
-			reasons[string(e.Data)] = metadata.Reason
-		}
-	}
-	return reasons
 }
 
 // What was answered before Close is not delivered again, and what was not is.

@@ -2,7 +2,6 @@ package pubsub_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"portal.example/eventstore"
+	"portal.example/eventstore/logtest"
 	"portal.example/eventstore/pubsub"
 )
 
@@ -140,7 +140,7 @@ func TestParkedMessagesKeepTheReason(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for of, reason := range awaitParked(t, client, group, 2) {
+	for of, reason := range logtest.Parked(t, client, group, 2) {
 		if want := reasons[of]; !strings.Contains(reason, want[:min(len(want), eventstore.MaxReason)]) || len(reason) > eventstore.MaxReason+100 || strings.ContainsRune(reason, '\ufffd') {
 			t.Errorf("%s: parked for %d bytes: %.60s…", of, len(reason), reason)
 		}
@@ -168,7 +168,7 @@ func TestEventsThatMakeNoMessageAreParked(t *testing.T) {
 	subscribe(t, subscriber, "order-1")
 	publishNew(t, publisher, "order-1", 1)
 	group := eventstore.Group{Stream: "order-1", Name: "mail"}
-	if reasons := awaitParked(t, client, group, 1); !strings.Contains(reasons["0@order-1"], "the event has no body") {
+	if reasons := logtest.Parked(t, client, group, 1); !strings.Contains(reasons["0@order-1"], "the event has no body") {
 		t.Errorf("parked for %q", reasons)
 	}
 }
@@ -349,29 +349,4 @@ func publishNew(t *testing.T, publisher *pubsub.Publisher, topic string, message
 
 func link(event eventstore.Recorded) string {
 	return string(rune('0'+event.Revision)) + "@" + event.Stream
-}
-
-// awaitParked waits until so many events are parked, and returns the reasons by
-// what the links say.
-func awaitParked(t *testing.T, client *eventstore.Client, group eventstore.Group, events int) map[string]string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	parked := client.Subscribe(ctx, eventstore.SubscribeOptions{Filter: eventstore.StreamPrefix(group.ParkedStream())})
-	defer parked.Close()
-	reasons := map[string]string{}
-	for len(reasons) < events {
-		notices, err := parked.NextBatch(ctx, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e := notices[0].Event; e.Stream == group.ParkedStream() {
-			var metadata struct{ Reason string }
-			if err := json.Unmarshal(e.Metadata, &metadata); err != nil {
-				t.Fatal(err)
-			}
-			reasons[string(e.Data)] = metadata.Reason
-		}
-	}
-	return reasons
 }

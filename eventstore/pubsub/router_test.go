@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"portal.example/eventstore"
+	"portal.example/eventstore/logtest"
 	"portal.example/eventstore/pubsub"
 )
 
@@ -56,7 +57,7 @@ func TestRouterParksWhatKeepsFailing(t *testing.T) {
 	if counts["panics"] != 3 || counts["fails"] != 3 || counts["works"] != 1 {
 		t.Errorf("tries: %v", counts)
 	}
-	reasons := awaitParked(t, client, eventstore.Group{Stream: "order-1", Name: "mail"}, 2)
+	reasons := logtest.Parked(t, client, eventstore.Group{Stream: "order-1", Name: "mail"}, 2)
 	if !strings.Contains(reasons["0@order-1"], "cannot be") || !strings.Contains(reasons["0@order-1"], "router_test.go") {
 		t.Errorf("the panic was parked for %s", reasons["0@order-1"])
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"portal.example/eventstore"
+	"portal.example/internal/wait"
 )
 
 // wants tells whether an event is to be delivered. Where its origin cannot be
@@ -56,7 +57,7 @@ func (l *leader) deliver(ctx context.Context, e eventstore.Recorded) error {
 		l.metrics.failed.Inc()
 		log.WarnContext(ctx, "the event at the head of the outbox cannot be delivered, and holds up what follows",
 			"error", failure, "pause", pause)
-		if err := l.guarded(ctx, func(ctx context.Context) { wait(ctx, pause) }); err != nil {
+		if err := l.guarded(ctx, func(ctx context.Context) { wait.For(ctx, pause) }); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {

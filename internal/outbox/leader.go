@@ -11,6 +11,7 @@ import (
 	"portal.example/eventstore"
 	"portal.example/internal/bookmark"
 	"portal.example/internal/database"
+	"portal.example/internal/wait"
 )
 
 // batch is how many notices are fetched at once. They wait in memory meanwhile.
@@ -71,7 +72,7 @@ func (o *Outbox) standBy(ctx context.Context, conn *pgx.Conn) error {
 		if err != nil || locked {
 			return err
 		}
-		if !wait(ctx, standByEvery) {
+		if !wait.For(ctx, standByEvery) {
 			return ctx.Err()
 		}
 	}

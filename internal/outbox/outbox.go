@@ -26,6 +26,7 @@ import (
 
 	"portal.example/eventstore"
 	"portal.example/internal/bookmark"
+	"portal.example/internal/wait"
 )
 
 // Config is what an outbox is. Name, Pool, Client and Deliver are required.
@@ -137,7 +138,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 		default:
 			o.Logger.WarnContext(ctx, "outbox interrupted", "error", err)
 		}
-		if !wait(ctx, interrupted) {
+		if !wait.For(ctx, interrupted) {
 			return nil
 		}
 	}
@@ -160,16 +161,4 @@ func (o *Outbox) filter() eventstore.Filter {
 		quoted[i] = regexp.QuoteMeta(t)
 	}
 	return eventstore.TypeMatches("^(" + strings.Join(quoted, "|") + ")$")
-}
-
-// wait is false when ctx ended first.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

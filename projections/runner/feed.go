@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"portal.example/eventstore"
+	"portal.example/internal/wait"
 )
 
 const (
@@ -97,7 +98,7 @@ func (f *feed) follow(ctx context.Context) error {
 			return ctx.Err()
 		}
 		f.from = b.position
-		if live && len(notices) >= crowded && !wait(ctx, rushLimit) {
+		if live && len(notices) >= crowded && !wait.For(ctx, rushLimit) {
 			return ctx.Err()
 		}
 		if live && filtered {

@@ -18,6 +18,7 @@ import (
 	"portal.example/eventstore/node"
 	"portal.example/internal/database"
 	"portal.example/internal/postgres"
+	"portal.example/internal/wait"
 )
 
 // What the tests' log is about: meters, and what they read.
@@ -222,7 +223,7 @@ func (w *world) until(what, query string, args ...any) {
 		if err == nil && ok != nil && *ok {
 			return
 		}
-		if !wait(w.ctx, 10*time.Millisecond) {
+		if !wait.For(w.ctx, 10*time.Millisecond) {
 			w.t.Fatalf("%s: never (last: %v)", what, err)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
+
+	"portal.example/internal/wait"
 )
 
 // Rebuild fills new tables for the projection from the start of the log, beside
@@ -57,7 +59,7 @@ func (r *Runner) waitUntilLive(ctx context.Context, b build) error {
 		case err == nil && isLive:
 			return nil
 		}
-		if !wait(ctx, lookForLiveEvery) {
+		if !wait.For(ctx, lookForLiveEvery) {
 			return nil
 		}
 	}

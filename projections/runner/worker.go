@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"portal.example/internal/database"
+	"portal.example/internal/wait"
 )
 
 const (
@@ -71,22 +72,10 @@ func (w *worker) run(ctx context.Context) error {
 			w.limit = max(1, w.limit/2)
 			w.log.WarnContext(ctx, "projection interrupted", "error", err, "pause", pause)
 		}
-		if !wait(ctx, pause) {
+		if !wait.For(ctx, pause) {
 			return nil
 		}
 		pause = min(2*pause, longestPause)
-	}
-}
-
-// wait is false when ctx ended first.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
@@ -133,7 +122,7 @@ func (w *worker) standBy(ctx context.Context, conn *pgx.Conn) error {
 		if err != nil || locked {
 			return err
 		}
-		if !wait(ctx, standByEvery) {
+		if !wait.For(ctx, standByEvery) {
 			return ctx.Err()
 		}
 	}
