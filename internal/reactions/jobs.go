@@ -23,6 +23,12 @@ const (
 	jobLimit       = time.Minute     // for a try
 	clockCheck     = time.Second     // before a job is looked at again that came too early
 	rescueAfter    = 3 * time.Minute // a try of an instance that has died; more than jobLimit
+	leaveLimit     = 5 * time.Second // for leaving one
+
+	// keepDone is how long jobs are known that are done. So long an event that
+	// comes again leaves no second one, and so old a backup of the log can be for
+	// what was done since to be done again.
+	keepDone = 30 * 24 * time.Hour
 )
 
 // jobArgs is what River stores of a job. The two fields that are marked make it
@@ -31,7 +37,7 @@ type jobArgs struct {
 	Reaction string    `json:"reaction" river:"unique"`
 	EventID  string    `json:"eventId" river:"unique"`
 	Event    Event     `json:"event"`
-	Due      time.Time `json:"due"`
+	Due      time.Time `json:"due"` // zero: at once, or when the reaction says, which was not asked yet
 }
 
 // Kind implements river.JobArgs. It is storage.
@@ -58,10 +64,8 @@ func newJobs(ctx context.Context, c Config, reactions map[string]Reaction, m *me
 	workers := river.NewWorkers()
 	river.AddWorker(workers, j)
 	queues := make(map[string]river.QueueConfig)
-	for name, r := range reactions {
-		if r.Due != nil {
-			queues[name] = river.QueueConfig{MaxWorkers: jobsAtOnce}
-		}
+	for name := range reactions {
+		queues[name] = river.QueueConfig{MaxWorkers: jobsAtOnce}
 	}
 	if len(queues) == 0 {
 		return j, nil
@@ -72,6 +76,7 @@ func newJobs(ctx context.Context, c Config, reactions map[string]Reaction, m *me
 		JobTimeout: jobLimit, RescueStuckJobsAfter: rescueAfter, SoftStopTimeout: grace,
 		// What was given up is kept until somebody looks.
 		CancelledJobRetentionPeriod: -1, DiscardedJobRetentionPeriod: -1,
+		CompletedJobRetentionPeriod: keepDone,
 	})
 	if err != nil {
 		pool.Close()
@@ -102,8 +107,10 @@ func (j *jobs) run(ctx context.Context) error {
 func (j *jobs) close() { j.pool.Close() }
 
 // leave leaves a job that acts on the event when it is due: one, however often
-// it is asked for.
+// it is asked for. Where due is zero, the job finds that out.
 func (j *jobs) leave(ctx context.Context, r Reaction, e Event, due time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, leaveLimit)
+	defer cancel()
 	options := &river.InsertOpts{
 		Queue:      r.Name,
 		UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: rivertype.JobStates()},
@@ -130,7 +137,21 @@ func (j *jobs) Work(ctx context.Context, work *river.Job[jobArgs]) error {
 		return errors.New("there is no such reaction")
 	}
 	began := time.Now()
-	err := r.Act(ctx, work.Args.Event)
+	var err error
+	if work.Args.Due.IsZero() && r.Due != nil {
+		var due time.Time
+		due, err = r.Due(ctx, work.Args.Event)
+		if wait := due.Sub(j.now()); err == nil && wait > 0 {
+			return river.JobSnooze(wait)
+		}
+		if err == nil && due.IsZero() { // nothing to do
+			j.metrics.tried(r.Name, job, time.Since(began), nil)
+			return nil
+		}
+	}
+	if err == nil {
+		err = r.Act(ctx, work.Args.Event)
+	}
 	j.metrics.tried(r.Name, job, time.Since(began), err)
 	return err
 }

@@ -30,8 +30,8 @@ type Reaction struct {
 	Event string
 	// Due reloads what the event is about and says when to act: not before that
 	// moment, as a job that is tried again for days where it fails. The zero time
-	// says that there is nothing to do. Without Due, Act is called at once, tried
-	// again for a few seconds, and then the event is parked.
+	// says that there is nothing to do. Without Due, Act is called at once and tried
+	// again twice within a moment; what still fails is a job from then on.
 	Due func(context.Context, Event) (time.Time, error)
 	// Act reloads what the event is about and does what there is to do now. It can
 	// be called more than once for an event, and gives what it does an id that
@@ -46,6 +46,7 @@ type Event struct {
 	ID            uuid.UUID `json:"id"`
 	Type          string    `json:"type"`
 	Stream        string    `json:"stream"`
+	Revision      uint64    `json:"revision"`
 	Business      string    `json:"business"`
 	CorrelationID uuid.UUID `json:"correlationId"`
 }

@@ -16,69 +16,86 @@ import (
 	"portal.example/internal/database"
 )
 
-// How wake-ups are tried: a few times within some five seconds, so that what
-// fails holds up its own reaction and that not for long.
+// How wake-ups are tried: three times within a moment, since what fails holds one
+// of its reaction's places meanwhile. Then a job goes on with it.
 const (
 	wakeUpsAtOnce = 8 // of a reaction, in an instance
-	tries         = 5
-	firstPause    = 200 * time.Millisecond
-	lastPause     = 3 * time.Second
-	tryLimit      = 5 * time.Second
-	// As long as all tries may take, twice: an event may have waited for another.
-	messageTimeout = 2 * (tries*tryLimit + 10*time.Second)
+	tries         = 3
+	firstPause    = 100 * time.Millisecond // and twice that before the last one
+	wakeUpLimit   = 2 * time.Second        // for all of them
+)
+
+// How a log or a database is waited for that is away, in which case there is no
+// hurry: nobody could make use of the place.
+const (
+	outageTries      = 5
+	firstOutagePause = 200 * time.Millisecond
+	lastOutagePause  = 3 * time.Second
+	// As long as all that may take, twice: an event may have waited for another.
+	messageTimeout = 2 * (outageTries*(wakeUpLimit+leaveLimit) + 10*time.Second)
 )
 
 // wake deals with an event: at once, or by leaving a job before the event is
 // acknowledged.
 func (r *Reactor) wake(reaction Reaction) message.NoPublishHandlerFunc {
 	return func(msg *message.Message) error {
-		e, origin, err := eventOf(msg)
+		e, origin, err := eventIn(msg)
 		if err != nil || origin == eventstore.OriginImport {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(msg.Context(), tryLimit)
-		defer cancel()
 		if reaction.Due == nil {
-			return reaction.Act(ctx, e)
+			return reaction.Act(msg.Context(), e)
 		}
-		due, err := reaction.Due(ctx, e)
+		due, err := reaction.Due(msg.Context(), e)
 		if err != nil || due.IsZero() {
 			return err
 		}
-		return r.jobs.leave(ctx, reaction, e, due)
+		return r.jobs.leave(msg.Context(), reaction, e, due)
 	}
 }
 
-func eventOf(msg *message.Message) (Event, eventstore.Origin, error) {
+func eventIn(msg *message.Message) (Event, eventstore.Origin, error) {
 	d, ok := pubsub.Delivered(msg.Context())
 	if !ok {
-		return Event{}, "", errors.New("a message that is no event")
+		return Event{}, "", unreadable{errors.New("a message that is no event")}
 	}
+	return eventOf(&d.Event)
+}
+
+func eventOf(e *eventstore.Recorded) (Event, eventstore.Origin, error) {
 	var m struct {
 		CorrelationID uuid.UUID         `json:"$correlationId"`
 		Business      string            `json:"business"`
 		Origin        eventstore.Origin `json:"origin"`
 	}
-	if err := json.Unmarshal(d.Event.Metadata, &m); err != nil {
-		return Event{}, "", fmt.Errorf("metadata: %w", err)
+	if err := json.Unmarshal(e.Metadata, &m); err != nil {
+		return Event{}, "", unreadable{fmt.Errorf("metadata: %w", err)}
 	}
 	return Event{
-		ID: d.Event.ID, Type: d.Event.Type, Stream: d.Event.Stream, Business: m.Business, CorrelationID: m.CorrelationID,
+		ID: e.ID, Type: e.Type, Stream: e.Stream, Revision: e.Revision, Business: m.Business, CorrelationID: m.CorrelationID,
 	}, m.Origin, nil
 }
 
 // middlewares are what stands between the log and a reaction, the outermost
 // first.
 func (r *Reactor) middlewares(reaction Reaction, life context.Context) []message.HandlerMiddleware {
-	retry := middleware.Retry{
-		MaxRetries: tries - 1, InitialInterval: firstPause, MaxInterval: lastPause, Multiplier: 1.5, RandomizationFactor: 0.3,
-		ShouldRetry: func(p middleware.RetryParams) bool { return !panicked(p.Err) },
+	outage := middleware.Retry{
+		MaxRetries: outageTries - 1, InitialInterval: firstOutagePause, MaxInterval: lastOutagePause,
+		Multiplier: 1.5, RandomizationFactor: 0.3,
+		ShouldRetry: func(p middleware.RetryParams) bool { return fateOf(p.Err) == deliverAgain },
+	}
+	moment := middleware.Retry{
+		MaxRetries: tries - 1, InitialInterval: firstPause, MaxInterval: time.Second, Multiplier: 2,
+		ShouldRetry: func(p middleware.RetryParams) bool { return fateOf(p.Err) == leaveAJob },
 	}
 	return []message.HandlerMiddleware{
 		middleware.CorrelationID,
 		lingering(life),
 		pubsub.ParkOnError(func(err error) bool { return r.gaveUp(reaction, err) }),
-		retry.Middleware,
+		outage.Middleware,
+		r.handOver(reaction),
+		bounded,
+		moment.Middleware,
 		r.measured(reaction),
 		middleware.Recoverer,
 	}
@@ -98,20 +115,61 @@ func lingering(life context.Context) message.HandlerMiddleware {
 	}
 }
 
-// gaveUp tells whether an event is to be parked. Where the portal's own log or
-// database is away no event is to blame, and it is delivered again for as long as
-// that takes. A service elsewhere that does not answer is no such case: it would
-// hold up the reaction for as long as it likes.
-func (r *Reactor) gaveUp(reaction Reaction, err error) bool {
-	var out outage
-	keysAway := errors.Is(err, eventstore.ErrKeyring) && database.Away(err)
-	if errors.As(err, &out) || keysAway || errors.Is(err, context.Canceled) ||
-		errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, eventstore.ErrClosed) {
-		return false
+// bounded ends the tries of a wake-up when they have had their time.
+func bounded(next message.HandlerFunc) message.HandlerFunc {
+	return func(msg *message.Message) ([]*message.Message, error) {
+		outer := msg.Context()
+		ctx, cancel := context.WithTimeout(outer, wakeUpLimit)
+		defer cancel()
+		defer msg.SetContext(outer)
+		msg.SetContext(ctx)
+		return next(msg)
 	}
-	r.config.Logger.Error("an event is parked", "reaction", reaction.Name, "error", err)
-	r.metrics.parked.WithLabelValues(reaction.Name, wakeUp).Inc()
-	return true
+}
+
+// handOver leaves a job for what failed, so that others can be woken meanwhile.
+func (r *Reactor) handOver(reaction Reaction) message.HandlerMiddleware {
+	return func(next message.HandlerFunc) message.HandlerFunc {
+		return func(msg *message.Message) ([]*message.Message, error) {
+			made, err := next(msg)
+			if err == nil || fateOf(err) != leaveAJob || msg.Context().Err() != nil {
+				return made, err
+			}
+			e, _, unreadable := eventIn(msg)
+			if unreadable != nil {
+				return nil, unreadable
+			}
+			r.config.Logger.Warn("a reaction failed; a job will try again", "reaction", reaction.Name, "event", e.ID, "error", err)
+			return nil, r.jobs.leave(msg.Context(), reaction, e, time.Time{})
+		}
+	}
+}
+
+// fate is what becomes of an event whose reaction failed.
+type fate int
+
+const (
+	leaveAJob    fate = iota
+	deliverAgain      // the portal's own log or database is away, and no event is to blame
+	park              // it would go wrong again
+)
+
+// fateOf tells it by the error. A service elsewhere that does not answer is no
+// outage of ours: it would hold up the reaction for as long as it likes.
+func fateOf(err error) fate {
+	var panicked middleware.RecoveredPanicError
+	var illegible unreadable
+	var out outage
+	switch {
+	case errors.As(err, &panicked), errors.As(err, &illegible):
+		return park
+	case errors.As(err, &out), errors.Is(err, context.Canceled),
+		errors.Is(err, eventstore.ErrUnavailable), errors.Is(err, eventstore.ErrClosed),
+		errors.Is(err, eventstore.ErrKeyring) && database.Away(err):
+		return deliverAgain
+	default:
+		return leaveAJob
+	}
 }
 
 // outage is an error for which no event is to blame.
@@ -119,10 +177,19 @@ type outage struct{ error }
 
 func (o outage) Unwrap() error { return o.error }
 
-// panicked tells a panic, which would come again.
-func panicked(err error) bool {
-	var p middleware.RecoveredPanicError
-	return errors.As(err, &p)
+// unreadable is an error about an event that cannot even be read.
+type unreadable struct{ error }
+
+func (u unreadable) Unwrap() error { return u.error }
+
+// gaveUp tells whether an event is to be parked.
+func (r *Reactor) gaveUp(reaction Reaction, err error) bool {
+	if fateOf(err) != park {
+		return false
+	}
+	r.config.Logger.Error("an event is parked", "reaction", reaction.Name, "error", err)
+	r.metrics.parked.WithLabelValues(reaction.Name, wakeUp).Inc()
+	return true
 }
 
 // measured counts tries.
