@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"portal.example/eventstore"
+	"portal.example/eventstore/node"
 )
 
 // parkedCommand is about events that a reaction could not deal with.
@@ -19,15 +18,18 @@ func parkedCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "parked",
 		Short: "List, show, retry and discard events that a reaction could not deal with",
-		Long: `An event that a reaction cannot deal with is parked: the log sets it aside in the
-reaction's group (a persistent subscription), while all others flow. These commands
-work on the log that PORTAL_EVENTSTORE names, or the one in PORTAL_DATA (.data),
-beside a running portal or without one.
+		Long: `An event that a reaction cannot deal with is set aside, while all others flow: where
+nothing else would help, in the log at once, by the reaction's group (a persistent
+subscription); where trying again might help, as a job in Postgres, which is given
+up after some three weeks, or when it panics. These commands work on the log that
+PORTAL_EVENTSTORE names, or the one in PORTAL_DATA (.data), and on the jobs in
+DATABASE_URL where that is set, beside a running portal or without one.
 
-A group of the whole log is called by its name, one of a stream STREAM::NAME; a
-message by its number. The log gives parked messages back, and forgets them, from
-the oldest on, and cannot pick one. So retry and discard take the oldest one, all up
-to a number, or all. A message that fails again is parked again, behind the others.` + exitHelp,
+A group of the whole log is called by its name, one of a stream STREAM::NAME, the
+jobs of a reaction by the reaction's name; a message by its number. The log gives
+parked messages back, and forgets them, from the oldest on, and cannot pick one. So
+of those, retry and discard take the oldest one, all up to a number, or all; of jobs
+any. A message that fails again is parked again: in the log behind the others.` + exitHelp,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return misusef("parked: name a subcommand: list, show, retry or discard")
@@ -37,64 +39,28 @@ to a number, or all. A message that fails again is parked again, behind the othe
 	return cmd
 }
 
-// groupText is what a group is called on the command line.
-func groupText(g eventstore.Group) string {
-	if g.Stream == "" {
-		return g.Name
-	}
-	return g.Stream + "::" + g.Name
-}
-
-// groupNamed is the group that is called so.
-func groupNamed(ctx context.Context, client *eventstore.Client, text string) (eventstore.Group, error) {
-	groups, err := client.Groups(ctx)
-	if err != nil {
-		return eventstore.Group{}, err
-	}
-	for _, g := range groups {
-		if groupText(g) == text {
-			return g, nil
-		}
-	}
-	return eventstore.Group{}, fmt.Errorf("there is no group %.200q; parked list names those that there are", text)
-}
-
-// parkedGroup is a group with what it has parked.
+// parkedGroup is a group, or the jobs of a reaction, with what is parked there.
 type parkedGroup struct {
-	Group  string     `json:"group"`
-	Parked int        `json:"parked"`
-	Oldest *time.Time `json:"oldest"` // when it was parked
+	Group    string     `json:"group"`
+	Where    where      `json:"where"`
+	Parked   int        `json:"parked"`
+	Oldest   *time.Time `json:"oldest"`             // when it was parked
+	Retrying int        `json:"retrying,omitempty"` // jobs that failed and will be tried again
 }
 
 // parkedItem is a parked message.
 type parkedItem struct {
 	Number   uint64    `json:"number"`
+	Where    where     `json:"where"`
 	Parked   time.Time `json:"parked"`
 	Stream   string    `json:"stream"` // of the event
 	Revision uint64    `json:"revision"`
 	Reason   string    `json:"reason"`
 	Stack    string    `json:"stack,omitempty"`
-	Attempts int       `json:"attempts,omitempty"` // where the log counted them
-}
+	Attempts int       `json:"attempts,omitempty"` // where they were counted
 
-func itemOf(m eventstore.ParkedMessage) parkedItem {
-	i := parkedItem{Number: m.Link.Revision, Parked: m.Link.Created.UTC(), Stream: m.Stream, Revision: m.Revision}
-	i.Reason, i.Stack = splitStack(m.Reason)
-	if count := retryCount.FindStringSubmatch(m.Reason); count != nil {
-		if retries, err := strconv.Atoi(count[1]); err == nil {
-			i.Attempts = retries + 1
-		}
-	}
-	return i
-}
-
-// retryCount is how the log says why it parked by itself.
-var retryCount = regexp.MustCompile(`^Reached retry count of (\d+)$`)
-
-// splitStack takes apart what Watermill's Recoverer makes of a panic.
-func splitStack(reason string) (text, stack string) {
-	text, stack, _ = strings.Cut(reason, ", stacktrace: \n")
-	return text, strings.TrimSpace(stack)
+	key  string                                                   // of it among all that is parked anywhere
+	find func(context.Context) (eventstore.Recorded, bool, error) // the event; false where the log has no more than this of it
 }
 
 // maxParked is how many messages are listed.
@@ -105,9 +71,10 @@ func parkedList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list [GROUP]",
 		Short: "List the groups with what they have parked, or what one has",
-		Long: fmt.Sprintf(`Lists all groups with how much they have parked and how long ago the oldest of it was
-parked, or what one group has parked, the oldest first, %d at most. What is being
-tried again is in the list until it has been dealt with.`, maxParked) + exitHelp,
+		Long: fmt.Sprintf(`Lists all groups, and the jobs of all reactions, with how much is parked there and how
+long ago the oldest of it was parked, or what one has parked, the oldest first, %d at
+most. What is being tried again is in the list until it has been dealt with; a job is
+not, until it is given up again.`, maxParked) + exitHelp,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return misusef("%s takes a group at most, got %q as well", cmd.CommandPath(), args[1])
@@ -115,11 +82,11 @@ tried again is in the list until it has been dealt with.`, maxParked) + exitHelp
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withLog(cmd, func(ctx context.Context, client *eventstore.Client) error {
+			return withShelves(cmd, node.Access.ConnectionString, func(ctx context.Context, all *shelves) error {
 				if len(args) == 1 {
-					return listMessages(ctx, cmd, client, args[0], asJSON)
+					return listMessages(ctx, cmd, all, args[0], asJSON)
 				}
-				return listGroups(ctx, cmd, client, asJSON)
+				return listGroups(ctx, cmd, all, asJSON)
 			})
 		},
 	}
@@ -127,46 +94,35 @@ tried again is in the list until it has been dealt with.`, maxParked) + exitHelp
 	return cmd
 }
 
-func listGroups(ctx context.Context, cmd *cobra.Command, client *eventstore.Client, asJSON bool) error {
-	groups, err := client.Groups(ctx)
+func listGroups(ctx context.Context, cmd *cobra.Command, all *shelves, asJSON bool) error {
+	items, err := all.groups(ctx)
 	if err != nil {
 		return err
 	}
-	var items []parkedGroup
-	for _, g := range groups {
-		item := parkedGroup{Group: groupText(g)}
-		for m, err := range client.Parked(ctx, g) {
-			if err != nil {
-				return err
-			}
-			if item.Parked++; item.Oldest == nil {
-				at := m.Link.Created.UTC()
-				item.Oldest = &at
-			}
-		}
-		items = append(items, item)
-	}
 	now := time.Now()
-	return show(cmd.OutOrStdout(), asJSON, items, "GROUP\tPARKED\tOLDEST", func(g parkedGroup) string {
-		oldest := "-"
+	return show(cmd.OutOrStdout(), asJSON, items, "GROUP\tWHERE\tPARKED\tOLDEST\tRETRYING", func(g parkedGroup) string {
+		oldest, retrying := "-", "-"
 		if g.Oldest != nil {
 			oldest = now.Sub(*g.Oldest).Round(time.Second).String() + " ago"
 		}
-		return fmt.Sprintf("%s\t%d\t%s", printable(g.Group), g.Parked, oldest)
+		if g.Where == inJobs {
+			retrying = strconv.Itoa(g.Retrying)
+		}
+		return fmt.Sprintf("%s\t%s\t%d\t%s\t%s", printable(g.Group), g.Where, g.Parked, oldest, retrying)
 	})
 }
 
-func listMessages(ctx context.Context, cmd *cobra.Command, client *eventstore.Client, group string, asJSON bool) error {
-	g, err := groupNamed(ctx, client, group)
+func listMessages(ctx context.Context, cmd *cobra.Command, all *shelves, group string, asJSON bool) error {
+	s, err := all.named(ctx, group)
 	if err != nil {
 		return err
 	}
 	var items []parkedItem
-	for m, err := range client.Parked(ctx, g) {
+	for item, err := range s.items(ctx) {
 		if err != nil {
 			return err
 		}
-		if items = append(items, itemOf(m)); len(items) == maxParked {
+		if items = append(items, item); len(items) == maxParked {
 			break
 		}
 	}
@@ -177,28 +133,6 @@ func listMessages(ctx context.Context, cmd *cobra.Command, client *eventstore.Cl
 }
 
 func eventText(i parkedItem) string { return fmt.Sprintf("%s@%d", i.Stream, i.Revision) }
-
-// messageOf is the parked message of a number.
-func messageOf(ctx context.Context, client *eventstore.Client, g eventstore.Group, number uint64) (eventstore.ParkedMessage, error) {
-	for m, err := range client.Parked(ctx, g) {
-		if err != nil || m.Link.Revision == number {
-			return m, err
-		}
-	}
-	return eventstore.ParkedMessage{}, fmt.Errorf("group %s has no parked message %d", groupText(g), number)
-}
-
-// eventOf is the event that was parked; false where the log does not have it any
-// more.
-func eventOf(ctx context.Context, client *eventstore.Client, m eventstore.ParkedMessage) (eventstore.Recorded, bool, error) {
-	for e, err := range client.ReadStream(ctx, m.Stream, m.Revision) {
-		if errors.Is(err, eventstore.ErrStreamNotFound) || errors.Is(err, eventstore.ErrStreamDeleted) {
-			break
-		}
-		return e, err == nil && e.Revision == m.Revision, err
-	}
-	return eventstore.Recorded{}, false, nil
-}
 
 func parseNumber(text string) (uint64, error) {
 	n, err := strconv.ParseUint(text, 10, 63)

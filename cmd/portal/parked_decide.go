@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/user"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"portal.example/commands"
 	"portal.example/domain"
 	"portal.example/domain/parked"
 	"portal.example/eventstore"
@@ -58,37 +58,45 @@ func (s *span) args(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// messages are those that are meant, the oldest first, where the log can do what
-// is wanted with them and no others.
-func (s *span) messages(ctx context.Context, client *eventstore.Client) (g eventstore.Group, found []eventstore.ParkedMessage, err error) {
-	if g, err = groupNamed(ctx, client, s.group); err != nil {
-		return g, nil, err
+// choose looks up what is meant, and refuses what the shelf cannot do.
+func (s *span) choose(ctx context.Context, all *shelves) (shelf, chosen, error) {
+	from, err := all.named(ctx, s.group)
+	if err != nil {
+		return nil, chosen{}, err
 	}
 	last := ^uint64(0)
 	if !s.all {
 		if last, err = parseNumber(cmp.Or(s.one, s.upTo)); err != nil {
-			return g, nil, err
+			return nil, chosen{}, err
 		}
 	}
-	for m, err := range client.Parked(ctx, g) {
+	var c chosen
+	for item, err := range from.items(ctx) {
 		if err != nil {
-			return g, nil, err
+			return nil, chosen{}, err
 		}
-		if m.Link.Revision > last {
+		if item.Number > last {
 			break
 		}
-		found = append(found, m)
+		if s.one != "" && from.picks() && item.Number < last {
+			continue
+		}
+		if c.count == 0 {
+			c.first = item.Number
+		}
+		c.last = item.Number
+		c.count++
 	}
 	switch {
 	case s.all:
-		return g, found, nil
-	case len(found) == 0 || found[len(found)-1].Link.Revision != last:
-		return g, nil, fmt.Errorf("group %s has no parked message %d", s.group, last)
-	case s.one != "" && len(found) > 1:
-		return g, nil, fmt.Errorf("message %d is not the oldest one, and the log cannot pick it: take %d first, or --up-to %[1]d, which is %d messages",
-			last, found[0].Link.Revision, len(found))
+	case c.count == 0 || c.last != last:
+		return nil, chosen{}, fmt.Errorf("group %s has no parked message %d", s.group, last)
+	case s.one != "" && c.count > 1:
+		return nil, chosen{}, fmt.Errorf(
+			"message %d is not the oldest one, and the log cannot pick it: take %d first, or --up-to %[1]d, which is %d messages",
+			last, c.first, c.count)
 	}
-	return g, found, nil
+	return from, c, nil
 }
 
 func parkedRetry() *cobra.Command {
@@ -98,22 +106,20 @@ func parkedRetry() *cobra.Command {
 		Use:   "retry GROUP (NUMBER | --up-to NUMBER | --all)",
 		Short: "Have parked messages tried again",
 		Long: `Has parked messages delivered to the group's reaction again, at once where one is
-running. The log gives them back from the oldest on: NUMBER has to be the oldest.
-What fails again is parked again, behind the others and with a new number.` + exitHelp,
+running. The log gives them back from the oldest on: NUMBER has to be the oldest; of
+jobs it can be any. What fails again is parked again: in the log behind the others
+and with a new number, a job, which has one more try, under its old one.` + exitHelp,
 		Args: s.args,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withLog(cmd, func(ctx context.Context, client *eventstore.Client) error {
-				g, messages, err := s.messages(ctx, client)
+			return withShelves(cmd, node.Access.ConnectionString, func(ctx context.Context, all *shelves) error {
+				from, c, err := s.choose(ctx, all)
+				if err == nil && c.count > 0 {
+					err = from.retry(ctx, c)
+				}
 				if err != nil {
 					return err
 				}
-				if len(messages) > 0 {
-					last := messages[len(messages)-1].Link.Revision
-					if err := client.ReplayParkedBefore(ctx, g, last+1); err != nil {
-						return err
-					}
-				}
-				return decided(cmd, asJSON, "retrying", len(messages), "%d to be tried again\n")
+				return decided(cmd, asJSON, "retrying", c.count, "%d to be tried again\n")
 			})
 		},
 	}
@@ -131,11 +137,11 @@ func parkedDiscard() *cobra.Command {
 		Short: "Give parked messages up, for a reason that is recorded",
 		Long: `Gives parked messages up. For each an event, ParkedMessageDiscarded, is recorded, with
 the reason and who gave it (the account on this machine); then the log forgets that
-it was parked. The events themselves stay. The reason is read by the business's
-staff: it must not name a customer.
+it was parked, or the job is deleted. The events themselves stay. The reason is read
+by the business's staff: it must not name a customer.
 
-The log forgets from the oldest on: NUMBER has to be the oldest. Of an interrupted
-run, repeat the command. What is being tried again at that moment may still be
+The log forgets from the oldest on: NUMBER has to be the oldest; of jobs it can be
+any. Of an interrupted run, repeat the command. What is being tried again at that moment may still be
 dealt with. It takes the log's administrator: the portal's own node knows one, and of
 another log it has to be the user in PORTAL_EVENTSTORE.` + exitHelp,
 		Args: s.args,
@@ -145,15 +151,20 @@ another log it has to be the user in PORTAL_EVENTSTORE.` + exitHelp,
 			if err := check.Err(); err != nil {
 				return misused(err)
 			}
-			return withLogAs(cmd, node.Access.AdminConnectionString, func(ctx context.Context, client *eventstore.Client) error {
-				g, messages, err := s.messages(ctx, client)
+			return withShelves(cmd, node.Access.AdminConnectionString, func(ctx context.Context, all *shelves) error {
+				from, c, err := s.choose(ctx, all)
 				if err != nil {
 					return err
 				}
-				if err := discard(ctx, client, g, messages, reason); err != nil {
+				room, err := roomOn(all.log)
+				if err == nil && c.count > 0 {
+					decision := parked.Discard{Group: s.group, Reason: reason, By: operator()}
+					err = from.discard(ctx, c, func(item parkedItem) error { return record(ctx, room, item, decision) })
+				}
+				if err != nil {
 					return err
 				}
-				return decided(cmd, asJSON, "discarded", len(messages), "%d discarded\n")
+				return decided(cmd, asJSON, "discarded", c.count, "%d discarded\n")
 			})
 		},
 	}
@@ -171,41 +182,24 @@ func decided(cmd *cobra.Command, asJSON bool, what string, messages int, text st
 	return err
 }
 
-// discard records each decision before the log forgets the message.
-func discard(ctx context.Context, client *eventstore.Client, g eventstore.Group, messages []eventstore.ParkedMessage, reason string) error {
-	room, err := roomOn(client)
+// record records a decision, once however often it is made.
+func record(ctx context.Context, room *commands.Room, item parkedItem, decision parked.Discard) error {
+	e, _, err := item.find(ctx)
 	if err != nil {
 		return err
 	}
-	by := operator()
-	for _, m := range messages {
-		e, found, err := eventOf(ctx, client, m)
-		if err != nil {
-			return err
-		}
-		if !found { // only the link is left of it
-			e = m.Link
-		}
-		id := eventstore.NewID(e.ID, g.ParkedStream()+"\x00"+strconv.FormatUint(m.Link.Revision, 10))
-		about := about{Business: ofNobody}
-		_ = json.Unmarshal(e.Metadata, &about) // an event that is not the portal's has nothing to say here
-		metadata, err := room.SystemCommand(cmp.Or(about.Business, ofNobody), "parked.discard", id.String())
-		if err != nil {
-			return err
-		}
-		metadata.CorrelationID, metadata.CausationID = about.CorrelationID, e.ID
-		_, err = room.Parked.Execute(ctx, parked.Stream(id.String()), metadata, parked.Discard{
-			Group: groupText(g), Number: m.Link.Revision, EventID: e.ID.String(), EventType: e.Type,
-			Stream: m.Stream, Revision: m.Revision, Reason: reason, By: by, At: metadata.RecordedAt.Truncate(time.Microsecond),
-		})
-		if err != nil {
-			return err
-		}
+	id := eventstore.NewID(e.ID, item.key)
+	about := about{Business: ofNobody}
+	_ = json.Unmarshal(e.Metadata, &about) // an event that is not the portal's has nothing to say here
+	metadata, err := room.SystemCommand(cmp.Or(about.Business, ofNobody), "parked.discard", id.String())
+	if err != nil {
+		return err
 	}
-	if len(messages) == 0 {
-		return nil
-	}
-	return client.DiscardParkedBefore(ctx, g, messages[len(messages)-1].Link.Revision+1)
+	metadata.CorrelationID, metadata.CausationID = about.CorrelationID, e.ID
+	decision.Number, decision.EventID, decision.EventType = item.Number, e.ID.String(), e.Type
+	decision.Stream, decision.Revision, decision.At = item.Stream, item.Revision, metadata.RecordedAt.Truncate(time.Microsecond)
+	_, err = room.Parked.Execute(ctx, parked.Stream(id.String()), metadata, decision)
+	return err
 }
 
 // ofNobody stands for the business where an event is not of any.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"portal.example/eventstore"
+	"portal.example/eventstore/node"
 )
 
 func parkedShow() *cobra.Command {
@@ -21,8 +21,8 @@ func parkedShow() *cobra.Command {
 		Use:   "show GROUP NUMBER",
 		Short: "Show a parked message: the event, why it was parked, the stack of a panic",
 		Long: `Shows a parked message: the event as the log has it, when and why it was parked, and
-the stack where a reaction panicked. How often it was tried is told where the log
-counted that. Personal fields stay sealed.` + exitHelp,
+the stack where a reaction panicked. How often it was tried is told of jobs, and where
+the log counted that. Personal fields stay sealed.` + exitHelp,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return misusef("%s: name a group and the number of a message", cmd.CommandPath())
@@ -34,16 +34,12 @@ counted that. Personal fields stay sealed.` + exitHelp,
 			if err != nil {
 				return err
 			}
-			return withLog(cmd, func(ctx context.Context, client *eventstore.Client) error {
-				g, err := groupNamed(ctx, client, args[0])
+			return withShelves(cmd, node.Access.ConnectionString, func(ctx context.Context, all *shelves) error {
+				item, err := all.item(ctx, args[0], number)
 				if err != nil {
 					return err
 				}
-				m, err := messageOf(ctx, client, g, number)
-				if err != nil {
-					return err
-				}
-				return showMessage(ctx, cmd.OutOrStdout(), client, m, asJSON)
+				return showItem(ctx, cmd.OutOrStdout(), item, asJSON)
 			})
 		},
 	}
@@ -51,9 +47,21 @@ counted that. Personal fields stay sealed.` + exitHelp,
 	return cmd
 }
 
-func showMessage(ctx context.Context, out io.Writer, client *eventstore.Client, m eventstore.ParkedMessage, asJSON bool) error {
-	item := itemOf(m)
-	e, found, err := eventOf(ctx, client, m)
+func (s *shelves) item(ctx context.Context, group string, number uint64) (parkedItem, error) {
+	shelf, err := s.named(ctx, group)
+	if err != nil {
+		return parkedItem{}, err
+	}
+	for item, err := range shelf.items(ctx) {
+		if err != nil || item.Number == number {
+			return item, err
+		}
+	}
+	return parkedItem{}, fmt.Errorf("group %s has no parked message %d", group, number)
+}
+
+func showItem(ctx context.Context, out io.Writer, item parkedItem, asJSON bool) error {
+	e, found, err := item.find(ctx)
 	if err != nil {
 		return err
 	}

@@ -31,8 +31,8 @@ var Types = map[string]Event{
 
 // Discarded says that nobody will deal with the message.
 type Discarded struct {
-	Group     string    `json:"group"`  // that had parked it
-	Number    uint64    `json:"number"` // in the group's stream of parked messages
+	Group     string    `json:"group"`  // that had parked it, or the reaction whose job it was
+	Number    uint64    `json:"number"` // in the group's stream of parked messages, or of the job
 	EventID   string    `json:"eventId"`
 	EventType string    `json:"eventType"`
 	Stream    string    `json:"stream"` // of the event
