@@ -154,6 +154,9 @@ type GroupInfo struct {
 	Retrying  int64 // events that wait for another try
 	Waiting   int64 // events read that nobody has had
 	Parked    int64
+	// Done is up to where everything is done in a group of the whole log, as it was
+	// last written down; Start where it was not yet.
+	Done Position
 }
 
 // InspectGroup tells how a group is doing.
@@ -176,6 +179,9 @@ func (c *Client) InspectGroup(ctx context.Context, group Group) (GroupInfo, erro
 		if told.Stats != nil {
 			info.InFlight, info.Retrying = told.Stats.TotalInFlightMessages, told.Stats.RetryBufferCount
 			info.Waiting, info.Parked = told.Stats.ReadBufferCount, told.Stats.ParkedMessagesCount
+			if done := told.Stats.LastCheckpointedPosition; done != nil {
+				info.Done = Position{Commit: done.Commit, Prepare: done.Prepare}
+			}
 		}
 		return info, nil
 	})

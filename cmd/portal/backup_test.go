@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"portal.example/eventstore"
 	"portal.example/eventstore/node"
@@ -58,18 +57,7 @@ func TestReadModelsAheadOfARestoredLogRefuseToRun(t *testing.T) {
 		t.Errorf("exit status %d, said %q", status, said)
 	}
 
-	// As docs/operations.md has it.
-	rows, err := s.rows.Query(t.Context(), `SELECT format('DROP SCHEMA IF EXISTS %I CASCADE', schema) FROM runner.builds`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	drops, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil || len(drops) == 0 {
-		t.Fatalf("%v, %v", drops, err)
-	}
-	for _, drop := range drops {
-		s.exec(drop)
-	}
+	s.dropBuilds()
 	_, url = s.serve()
 	p = s.at(url)
 	cid := p.post("/customers", s.owner, `{"name":"Cid"}`).must(201)

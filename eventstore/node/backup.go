@@ -25,7 +25,7 @@ type Backup struct {
 	LogID    *uuid.UUID `json:"logId"`    // id of the log's first event, null where it has none
 	Events   uint64     `json:"events"`   // that are in it
 	Position string     `json:"position"` // of the last of them
-	TakenAt  time.Time  `json:"takenAt"`
+	TakenAt  time.Time  `json:"takenAt"`  // what was acknowledged before is in it
 	Files    []File     `json:"files"`
 }
 
@@ -78,13 +78,13 @@ func TakeBackup(ctx context.Context, a Access, data, to string, progress Progres
 	if err := makeEmpty(to); err != nil {
 		return nil, err
 	}
+	b := &Backup{Format: backupFormat, TakenAt: time.Now().UTC().Truncate(time.Second)}
 	folder, done, err := checkpoint(ctx, a, data)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
 	copied := filepath.Join(to, logName)
-	b := &Backup{Format: backupFormat, TakenAt: time.Now().UTC().Truncate(time.Second)}
 	if b.Files, err = copyFolder(ctx, folder, copied, linkOrCopy, progress); err != nil {
 		return nil, err
 	}

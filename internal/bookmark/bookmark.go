@@ -89,6 +89,21 @@ func (b *Bookmark) Advance(ctx context.Context, p Place) error {
 	return b.fail(err)
 }
 
+// Put moves the bookmark to a place, wherever it is now: for a follower to whom any
+// earlier place would do as well.
+func (b *Bookmark) Put(ctx context.Context, p Place) error {
+	_, err := b.DB.Exec(ctx, `
+		INSERT INTO jobs.bookmarks
+			(follower, log_id, commit_position, prepare_position, event_id, event_stream, event_revision)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (follower) DO UPDATE SET
+			log_id = excluded.log_id,
+			commit_position = excluded.commit_position, prepare_position = excluded.prepare_position,
+			event_id = excluded.event_id, event_stream = excluded.event_stream, event_revision = excluded.event_revision`,
+		append([]any{b.Follower}, p.columns()...)...)
+	return b.fail(err)
+}
+
 // Begin writes a place down where there is none, and fails with ErrMoved
 // otherwise.
 func (b *Bookmark) Begin(ctx context.Context, p Place) error {

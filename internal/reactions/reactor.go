@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -45,6 +46,9 @@ type Reactor struct {
 	metrics *metrics
 	jobs    *jobs
 	log     watermill.LoggerAdapter
+
+	mu   sync.Mutex
+	gaps map[string]gap // by reaction, once they were looked for
 }
 
 // New makes a reactor. Its error says what is wrong with the reactions.
@@ -53,7 +57,7 @@ func New(ctx context.Context, c Config) (*Reactor, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reactor{config: c, metrics: newMetrics(c.Registerer)}
+	r := &Reactor{config: c, metrics: newMetrics(c.Registerer), gaps: map[string]gap{}}
 	// What Watermill tells of its own life is for those who look for a fault in it.
 	r.log = watermill.NewSlogLoggerWithLevelMapping(c.Logger, map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug})
 	r.jobs, err = newJobs(ctx, c, named, r.metrics)
@@ -64,7 +68,7 @@ func New(ctx context.Context, c Config) (*Reactor, error) {
 // that is appended from now on. Run does so too, once the log is there.
 func (r *Reactor) Prepare(ctx context.Context) error {
 	ended := make(chan error, 1)
-	go func() { ended <- r.makeGroups() }()
+	go func() { ended <- r.makeGroups(ctx) }()
 	select {
 	case err := <-ended:
 		return err
@@ -73,8 +77,11 @@ func (r *Reactor) Prepare(ctx context.Context) error {
 	}
 }
 
-func (r *Reactor) makeGroups() error {
+func (r *Reactor) makeGroups(ctx context.Context) error {
 	for _, reaction := range r.config.Reactions {
+		if err := r.look(ctx, reaction); err != nil {
+			return fmt.Errorf("reactions: %s: %w", reaction.Name, err)
+		}
 		subscriber, err := r.subscriber(reaction)
 		if err != nil {
 			return err
@@ -108,7 +115,27 @@ func (r *Reactor) Run(ctx context.Context) error {
 
 	var group errgroup.Group
 	group.Go(func() error { return r.untilStopped(ctx, "wake-ups", func() error { return r.route(ctx, life) }) })
-	group.Go(func() error { return r.untilStopped(ctx, "jobs", func() error { return r.jobs.run(ctx) }) })
+	recovered := make(chan struct{})
+	group.Go(func() error {
+		return r.untilStopped(ctx, "jobs", func() error {
+			select {
+			case <-recovered:
+			default:
+				if err := r.recover(ctx); err != nil {
+					return err
+				}
+				close(recovered)
+			}
+			return r.jobs.run(ctx)
+		})
+	})
+	group.Go(func() error {
+		select {
+		case <-recovered: // from here on Postgres may be said to have come further
+		case <-ctx.Done():
+		}
+		return r.untilStopped(ctx, "bookmarks", func() error { return r.mark(ctx) })
+	})
 	err := group.Wait()
 	r.jobs.close() // wake-ups could leave jobs until now
 	return err
