@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,9 +28,10 @@ func backupCommand() *cobra.Command {
 		Short: "Copy the event log into a folder, while writing goes on",
 		Long: `Copies the event log in PORTAL_DATA (.data) into DIR, which must be empty or
 missing, beside a running portal or node or without one. What was acknowledged
-before is in the copy, which is read from end to end before it counts as one. On
-one file system with the log the two share their files: for a backup that
-outlives the disk, name a folder elsewhere, or copy DIR away.
+before is in the copy, which is read from end to end before it counts as one. The
+folder that DIR lies in must be there. On one file system with the log the two share
+their files, and a warning says so: for a backup that outlives the disk, name a
+folder elsewhere, or copy DIR away. A backup that fails removes what it wrote.
 
 Postgres and the master key are backed up apart; docs/operations.md tells how. A
 cluster (PORTAL_EVENTSTORE) is backed up by EventStoreDB's own means.` + exitHelp,
@@ -52,13 +54,22 @@ cluster (PORTAL_EVENTSTORE) is backed up by EventStoreDB's own means.` + exitHel
 			}
 			defer func() { err = errors.Join(err, closeNode()) }()
 			b, err := node.TakeBackup(cmd.Context(), access, data, args[0], steps(cmd.ErrOrStderr()))
-			if errors.Is(err, node.ErrNotEmpty) {
+			if errors.Is(err, node.ErrNotEmpty) || errors.Is(err, node.ErrNoFolder) {
 				return misusef("DIR: %w", err)
 			}
 			if err != nil {
 				return fmt.Errorf("%s holds no backup: %w", args[0], err)
 			}
-			return tellBackup(cmd.OutOrStdout(), asJSON, args[0], b, "backed up to")
+			told := backupOf(args[0], b)
+			shared, err := oneFileSystem(filepath.Join(data, "log"), args[0])
+			if err != nil {
+				return err
+			}
+			told.SameFileSystem = &shared
+			if shared && !asJSON {
+				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s is on the file system of the log, and is lost with it: copy it elsewhere\n", args[0])
+			}
+			return told.tell(cmd.OutOrStdout(), asJSON, "backed up to")
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")
@@ -103,16 +114,34 @@ type backupTold struct {
 	TakenAt  time.Time  `json:"takenAt"`
 	Files    int        `json:"files"`
 	Bytes    int64      `json:"bytes"`
+	// SameFileSystem says of a backup that it shares the file system of its log.
+	SameFileSystem *bool `json:"sameFileSystem,omitempty"`
 }
 
-func tellBackup(out io.Writer, asJSON bool, folder string, b *node.Backup, done string) error {
-	told := backupTold{folder, b.LogID, b.Events, b.Position, b.TakenAt, len(b.Files), b.Bytes()}
+func backupOf(folder string, b *node.Backup) backupTold {
+	return backupTold{
+		Folder: folder, LogID: b.LogID, Events: b.Events, Position: b.Position, TakenAt: b.TakenAt, Files: len(b.Files), Bytes: b.Bytes(),
+	}
+}
+
+func (b backupTold) tell(out io.Writer, asJSON bool, done string) error {
 	if asJSON {
-		return json.NewEncoder(out).Encode(told)
+		return json.NewEncoder(out).Encode(b)
 	}
 	_, err := fmt.Fprintf(out, "%d events up to position %s, as of %s, %s %s (%d files, %d bytes)\n",
-		told.Events, told.Position, told.TakenAt.Format(time.RFC3339), done, folder, told.Files, told.Bytes)
+		b.Events, b.Position, b.TakenAt.Format(time.RFC3339), done, b.Folder, b.Files, b.Bytes)
 	return err
+}
+
+// oneFileSystem tells whether two folders share one, and so a disk.
+func oneFileSystem(one, other string) (bool, error) {
+	var devices [2]syscall.Stat_t
+	for i, path := range []string{one, other} {
+		if err := syscall.Stat(path, &devices[i]); err != nil {
+			return false, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return devices[0].Dev == devices[1].Dev, nil
 }
 
 // steps shows each step to a person who watches, and nothing to a file.

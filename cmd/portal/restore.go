@@ -21,6 +21,9 @@ func restoreCommand() *cobra.Command {
 log is read from end to end and compared with what the backup says of it, before
 it is put in place: a damaged or unfinished backup changes nothing.
 
+What was done by itself after the backup was taken, such as a quote that expired, is
+done again at the portal's next start: see docs/operations.md, Restoring.
+
 Read models that were built from later events than the backup has refuse to run
 on it. They are to be dropped, and are then built again; docs/operations.md tells
 how.` + exitHelp,
@@ -39,7 +42,7 @@ how.` + exitHelp,
 			if err != nil {
 				return fmt.Errorf("nothing was restored: %w", err)
 			}
-			return tellBackup(cmd.OutOrStdout(), asJSON, args[0], b, "restored from")
+			return backupOf(args[0], b).tell(cmd.OutOrStdout(), asJSON, "restored from")
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")

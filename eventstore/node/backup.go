@@ -48,10 +48,15 @@ const (
 	backupFormat = 1
 	backupName   = "backup.json"
 	logName      = "log"
+
+	restoringName = "restoring" // what becomes the log of a data folder once it is whole
 )
 
 // ErrNotEmpty says that a folder holds something already.
 var ErrNotEmpty = errors.New("is not empty")
+
+// ErrNoFolder says that the folder is missing that another one was to be made in.
+var ErrNoFolder = errors.New("is not there")
 
 // ErrServed says that a folder is in use: by a node, or by another restore.
 var ErrServed = errors.New("is in use")
@@ -70,21 +75,35 @@ const (
 )
 
 // TakeBackup copies the log that a node serves from the data folder into another
-// folder, which must be empty or missing, while the node goes on. The copy has at
-// least all that was acknowledged before the call, and has been read from end to
-// end. On the file system of the data folder the two share their files, which
-// nobody changes.
-func TakeBackup(ctx context.Context, a Access, data, to string, progress Progress) (*Backup, error) {
-	if err := makeEmpty(to); err != nil {
+// folder, which must be empty, or missing from a folder that is there, while the node
+// goes on. The copy has at least all that was acknowledged before the call, and has
+// been read from end to end. On the file system of the data folder the two share
+// their files, which nobody changes. Where it fails, what it wrote is gone.
+func TakeBackup(ctx context.Context, a Access, data, to string, progress Progress) (b *Backup, err error) {
+	made, err := makeEmpty(to)
+	if err != nil {
 		return nil, err
 	}
-	b := &Backup{Format: backupFormat, TakenAt: time.Now().UTC().Truncate(time.Second)}
-	folder, done, err := checkpoint(ctx, a, data)
+	defer func() {
+		if err != nil && made {
+			err = errors.Join(err, ignoreNotEmpty(os.Remove(to))) // or else somebody has put something into it
+		}
+	}()
+	b = &Backup{Format: backupFormat, TakenAt: time.Now().UTC().Truncate(time.Second)}
+	folder, done, err := checkpoint(ctx, a, data, checkpointLimit)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
 	copied := filepath.Join(to, logName)
+	if err := os.Mkdir(copied, 0o700); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(copied), ignoreMissing(os.Remove(filepath.Join(to, backupName))))
+		}
+	}()
 	if b.Files, err = copyFolder(ctx, folder, copied, linkOrCopy, progress); err != nil {
 		return nil, err
 	}
@@ -118,7 +137,7 @@ func Restore(ctx context.Context, from, data string, progress Progress) (*Backup
 		return nil, err
 	}
 	defer release()
-	target, staged := filepath.Join(data, logName), filepath.Join(data, "restoring")
+	target, staged := filepath.Join(data, logName), filepath.Join(data, restoringName)
 	if err := isEmpty(target); err != nil {
 		return nil, err
 	}
@@ -136,6 +155,24 @@ func Restore(ctx context.Context, from, data string, progress Progress) (*Backup
 		return nil, errors.Join(err, os.RemoveAll(staged))
 	}
 	return b, syncFolder(data)
+}
+
+// removeRestoring takes away what a restore has left that was killed. One that is at
+// work keeps it, and will find that there is a log by now.
+func removeRestoring(data string) error {
+	staged := filepath.Join(data, restoringName)
+	if _, err := os.Lstat(staged); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	folder, err := os.Open(data)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	if syscall.Flock(int(folder.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+		return nil
+	}
+	return os.RemoveAll(staged)
 }
 
 // claim keeps other restores away from a data folder, and refuses one whose node

@@ -10,14 +10,23 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
-// makeEmpty makes a folder that is not there.
-func makeEmpty(dir string) error {
+// makeEmpty makes a folder that is not there, in one that is, and tells whether it
+// did. A wrong name of a disk must not become a folder beside it.
+func makeEmpty(dir string) (made bool, err error) {
 	if err := isEmpty(dir); err != nil {
-		return err
+		return false, err
 	}
-	return os.MkdirAll(dir, 0o700)
+	err = os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("%s %w", filepath.Dir(dir), ErrNoFolder)
+	}
+	return err == nil, err
 }
 
 // isEmpty refuses a folder that holds something. One that is missing is empty.
@@ -32,13 +41,26 @@ func isEmpty(dir string) error {
 	return err
 }
 
-// copyFolder copies a folder of files into a new one.
+// ignoreMissing and ignoreNotEmpty are for removing what may not be there, or may
+// be somebody else's by now.
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func ignoreNotEmpty(err error) error {
+	if errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EEXIST) {
+		return nil
+	}
+	return err
+}
+
+// copyFolder copies the files of a folder into an empty one.
 func copyFolder(ctx context.Context, from, to string, copy copier, progress Progress) ([]File, error) {
 	entries, err := os.ReadDir(from)
 	if err != nil {
-		return nil, err
-	}
-	if err := os.Mkdir(to, 0o700); err != nil {
 		return nil, err
 	}
 	var done, total uint64

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -30,6 +31,10 @@ const (
 	checkpointMethod = "Checkpoint"
 	checkpointName   = "checkpoint"
 )
+
+// checkpointLimit is how long a node may take for a copy: it writes out what it has
+// in memory and links files.
+const checkpointLimit = time.Minute
 
 type checkpointService struct {
 	journal *journal.Journal
@@ -91,8 +96,9 @@ func removeCheckpoint(dir string) error {
 }
 
 // checkpoint has the node that serves a data folder make a copy of its log, and
-// returns the copy's folder. It is taken away when done is called.
-func checkpoint(ctx context.Context, a Access, dir string) (folder string, done func(), err error) {
+// returns the copy's folder. It is taken away when done is called. A node that gives
+// no answer within the limit is not waited for.
+func checkpoint(ctx context.Context, a Access, dir string, limit time.Duration) (folder string, done func(), err error) {
 	transport := insecure.NewCredentials()
 	if !a.Insecure {
 		if transport, err = credentials.NewClientTLSFromFile(a.CA, ""); err != nil {
@@ -109,7 +115,12 @@ func checkpoint(ctx context.Context, a Access, dir string) (folder string, done 
 		cancel()
 		_ = connection.Close() // nothing is to come of it any more
 	}
+	late := time.AfterFunc(limit, cancel)
 	name, err := askForCheckpoint(ctx, connection)
+	if !late.Stop() { // a copy that is there all the same goes again
+		done()
+		return "", nil, fmt.Errorf("the node at %s has not answered within %s", a.Address, limit)
+	}
 	if err != nil {
 		done()
 		return "", nil, fmt.Errorf("the node at %s: %s", a.Address, status.Convert(err).Message())

@@ -98,7 +98,8 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := removeCheckpoint(c.Dir); err != nil { // what a node that was killed has left
+	// What a node, or a restore, that was killed has left.
+	if err := errors.Join(removeCheckpoint(c.Dir), removeRestoring(c.Dir)); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
 	n, err := serve(ctx, c, host, j)
