@@ -67,6 +67,7 @@ type chaos struct {
 	portals   []*process
 	urls      []string
 	consumers []*process
+	nodeKills []kill
 
 	mu   sync.Mutex
 	sent []string // ids of quotes that the customer holds
@@ -117,8 +118,22 @@ func (c *chaos) killPortal(i int) {
 }
 
 func (c *chaos) killNode() {
+	before := c.head()
 	c.node.kill()
 	c.node, _ = watched().startUntil(c.t, "event log at ", nil, c.nodeArgs...)
+	c.nodeKills = append(c.nodeKills, kill{before, c.head()})
+}
+
+// kill is one of the node: where the log ended before it, and some time after it.
+type kill struct{ before, after eventstore.Position }
+
+func (c *chaos) head() eventstore.Position {
+	c.t.Helper()
+	head, err := c.log.Head(c.t.Context())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return head
 }
 
 // sendQuotes sends quotes that expire soon, each until it is known whether it was
@@ -171,7 +186,13 @@ type outcome struct {
 	sent    map[string]uuid.UUID // QuoteSent, by quote
 	expired map[string]int       // QuoteExpired, by quote
 	handled map[uuid.UUID]int    // effects, by the event that led to them
-	parked  map[uuid.UUID]string // reasons, by event
+	parked  map[uuid.UUID][]link // by event: one for each time that it was parked
+}
+
+// link is one of the log to a parked event.
+type link struct {
+	reason string
+	at     eventstore.Position
 }
 
 // settle waits until everything has come to its end, and looks at it.
@@ -188,24 +209,44 @@ func (c *chaos) settle() {
 			c.t.Errorf("quote %s was sent, and the log does not have it", quote)
 		}
 	}
+	again := 0
 	for quote, event := range o.sent {
 		if n := o.expired[quote]; n != 1 {
 			c.t.Errorf("quote %s expired %d times", quote, n)
 		}
-		reason, parked := o.parked[event]
+		links := o.parked[event]
 		switch handled := o.handled[event]; {
-		case poisonous(event) && (!parked || handled != 0 || !strings.Contains(reason, "poison")):
-			c.t.Errorf("poison: handled %d times, parked %v with %q", handled, parked, reason)
-		case !poisonous(event) && (parked || handled != 1):
-			c.t.Errorf("event %s: handled %d times, parked %v with %q", event, handled, parked, reason)
+		case poisonous(event) && (len(links) == 0 || handled != 0 || !strings.Contains(links[0].reason, "poison")):
+			c.t.Errorf("poison: handled %d times, parked %v", handled, links)
+		case !poisonous(event) && (len(links) > 0 || handled != 1):
+			c.t.Errorf("event %s: handled %d times, parked %v", event, handled, links)
+		}
+		for i := range links[min(1, len(links)):] {
+			again++
+			if !c.nodeKilledBetween(links[i].at, links[i+1].at) {
+				c.t.Errorf("event %s is parked twice, and the log was not killed in between: %v", event, links)
+			}
 		}
 	}
-	c.t.Logf("%d quotes were sent; of the events %d were handled and %d parked", len(o.sent), len(o.handled), len(o.parked))
+	if events := len(o.handled) + len(o.parked); events != len(o.sent) {
+		c.t.Errorf("%d events are accounted for, %d were sent", events, len(o.sent))
+	}
+	c.t.Logf("%d quotes were sent; of the events %d were handled and %d parked, these with %d links too many after %d kills of the node",
+		len(o.sent), len(o.handled), len(o.parked), again, len(c.nodeKills))
+}
+
+// nodeKilledBetween tells whether the node was killed after one position was written
+// and before another: between writing a link and noting how far the group is. Then
+// the event is parked again: at least once, here as well.
+func (c *chaos) nodeKilledBetween(one, other eventstore.Position) bool {
+	return slices.ContainsFunc(c.nodeKills, func(k kill) bool {
+		return one.Compare(k.after) <= 0 && k.before.Compare(other) < 0
+	})
 }
 
 func (c *chaos) look() outcome {
 	c.t.Helper()
-	o := outcome{map[string]uuid.UUID{}, map[string]int{}, map[uuid.UUID]int{}, map[uuid.UUID]string{}}
+	o := outcome{map[string]uuid.UUID{}, map[string]int{}, map[uuid.UUID]int{}, map[uuid.UUID][]link{}}
 	group, err := pubsub.GroupOf(pubsub.TypeTopic("QuoteSent"), consumerGroup)
 	if err != nil {
 		c.t.Fatal(err)
@@ -224,7 +265,7 @@ func (c *chaos) look() outcome {
 			o.handled[uuid.MustParse(strings.TrimPrefix(e.Stream, "effect-"))]++
 		case e.Stream == group.ParkedStream():
 			_, quote, _ := strings.Cut(string(e.Data), "@quote-")
-			o.parked[o.sent[quote]] = string(e.Metadata)
+			o.parked[o.sent[quote]] = append(o.parked[o.sent[quote]], link{string(e.Metadata), e.Position})
 		}
 	}
 	return o

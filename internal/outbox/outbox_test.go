@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -292,6 +293,68 @@ func TestARestoredLogIsGoneOnWith(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// A log that was restored from a backup that is older than the outbox is refused,
+// also once it has grown as far; and until then nothing of it is delivered.
+func TestAnOlderBackupIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	dir, backup, restored := t.TempDir(), filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "restored")
+	n := s.serve(dir)
+	var done deliveries
+	deliver := func(_ context.Context, e eventstore.Recorded) error {
+		done.add(e)
+		return nil
+	}
+	stop := s.run(outbox.Config{Deliver: deliver})
+	s.until("the outbox begins", s.bookmarked)
+	first := s.append("invoice-1", "InvoiceSent")
+	s.until("an event is delivered", done.are(first))
+	quietly := func(node.Step, uint64, uint64) {}
+	if _, err := node.TakeBackup(t.Context(), n.Access(), dir, backup, quietly); err != nil {
+		t.Fatal(err)
+	}
+	second := s.append("invoice-1", "InvoiceSent")
+	s.until("another one is delivered", done.are(first, second))
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := node.Restore(t.Context(), backup, restored, quietly); err != nil {
+		t.Fatal(err)
+	}
+	s.serve(restored)
+	for range 2 {
+		o, err := outbox.New(outbox.Config{Name: "invoice-hook", Pool: s.pool, Client: s.client, Deliver: deliver})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := o.Run(t.Context()); !errors.Is(err, bookmark.ErrOtherLog) {
+			t.Errorf("it runs on an older log: %v", err)
+		}
+		for range 5 { // more than the backup lacks
+			s.append("invoice-1", "InvoiceSent")
+		}
+	}
+	if !done.are(first, second)() {
+		t.Errorf("delivered %v", done.ids)
+	}
+}
+
+// serve has the site's log served from a folder.
+func (s *site) serve(dir string) *node.Node {
+	s.t.Helper()
+	n, err := node.Start(s.t.Context(), node.Config{Dir: dir, Insecure: true})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { n.Close() })
+	if s.client, err = eventstore.Connect(eventstore.Config{ConnectionString: n.ConnectionString()}); err != nil {
+		s.t.Fatal(err)
+	}
+	client := s.client
+	s.t.Cleanup(func() { client.Close() })
+	return n
 }
 
 func TestAWrongConfigurationIsNamed(t *testing.T) {
