@@ -35,7 +35,8 @@ type Reaction struct {
 	Due func(context.Context, Event) (time.Time, error)
 	// Act reloads what the event is about and does what there is to do now. It can
 	// be called more than once for an event, and gives what it does an id that
-	// derives from the event's.
+	// derives from the event's. Both mind their context, which ends after two seconds
+	// where they are woken, and after a minute in a job.
 	Act func(context.Context, Event) error
 }
 

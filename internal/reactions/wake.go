@@ -135,9 +135,9 @@ func (r *Reactor) handOver(reaction Reaction) message.HandlerMiddleware {
 			if err == nil || fateOf(err) != leaveAJob || msg.Context().Err() != nil {
 				return made, err
 			}
-			e, _, unreadable := eventIn(msg)
-			if unreadable != nil {
-				return nil, unreadable
+			e, _, illegible := eventIn(msg)
+			if illegible != nil {
+				return nil, illegible
 			}
 			r.config.Logger.Warn("a reaction failed; a job will try again", "reaction", reaction.Name, "event", e.ID, "error", err)
 			return nil, r.jobs.leave(msg.Context(), reaction, e, time.Time{})

@@ -164,6 +164,30 @@ func TestWhatIsElsewhereFailsItsOwnEventsOnly(t *testing.T) {
 	}
 }
 
+// What hangs gives its place back: a job goes on with it, and has more time.
+func TestAWakeUpThatHangsBecomesAJob(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	var w witness
+	var hung sync.Map
+	r := h.run(reactions.Reaction{Name: "one", Event: "Sent", Act: func(ctx context.Context, e reactions.Event) error {
+		if _, again := hung.LoadOrStore(e.ID, true); !again {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		w.see(e)
+		return nil
+	}})
+	const events = 10 // more than are handled at once
+	for range events {
+		h.happen("Sent", eventstore.OriginLive)
+	}
+	h.until("jobs have dealt with all", func() bool { return r.counted("handled", "one", "job") == events })
+	if failed := r.counted("failed", "one", "wake-up"); failed != events || w.events() != events {
+		t.Errorf("%d tries failed, acted on %d events", failed, w.events())
+	}
+}
+
 // Stopping takes less than five seconds whatever is under way, and what did not
 // come to its end comes again.
 func TestStoppingLosesNothing(t *testing.T) {
