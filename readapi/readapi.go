@@ -48,6 +48,7 @@ func Register(a huma.API, d Deps) {
 	registerRequests(a, d)
 	registerTimelines(a, d)
 	registerDashboards(a, d)
+	registerExports(a, d)
 }
 
 // staff are the roles that see the whole business.

@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &misuse{err} })
 	root.AddCommand(serveCommand(), nodeCommand(), businessCommand(), keysCommand(), importCommand(), demoCommand(),
-		eventsCommand(), parkedCommand(), projectionsCommand(), backupCommand(), restoreCommand())
+		eventsCommand(), exportCommand(), parkedCommand(), projectionsCommand(), backupCommand(), restoreCommand())
 
 	err := root.ExecuteContext(ctx)
 	var wrong *misuse

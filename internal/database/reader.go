@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -62,6 +63,38 @@ func (r *Readers) Begin(ctx context.Context, business string) (pgx.Tx, error) {
 	}
 	return r.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL portal.business = '" + business + "'"})
 }
+
+// Long is Begin for work that lasts, such as an export: over a connection of its
+// own, which requests do not wait for, with limits of ten minutes for a statement
+// and between two of them. Postgres keeps what the moment can see for as long.
+// end rolls back and closes the connection.
+func (r *Readers) Long(ctx context.Context, business, name string) (tx pgx.Tx, end func(), err error) {
+	if err := checkBusiness(business); err != nil {
+		return nil, nil, err
+	}
+	pooled := r.pool.Config()
+	cfg := pooled.ConnConfig.Copy()
+	limit(cfg, name, longLimit, lockTimeout, longLimit)
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, nil, fmt.Errorf("database: %w", err)
+	}
+	end = func() {
+		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
+		defer cancel()
+		_ = conn.Close(bye) // which rolls back
+	}
+	if err = pooled.AfterConnect(ctx, conn); err == nil {
+		tx, err = conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL portal.business = '" + business + "'"})
+	}
+	if err != nil {
+		end()
+		return nil, nil, fmt.Errorf("database: %w", err)
+	}
+	return tx, end, nil
+}
+
+const longLimit = 10 * time.Minute
 
 func checkBusiness(id string) error {
 	if !businessID.MatchString(id) {
