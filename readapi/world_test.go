@@ -44,6 +44,7 @@ func member(business string, role api.Role) api.Principal {
 
 var everyone = tokens{
 	"owner":   member(projectiontest.BusinessID, api.Owner),
+	"analyst": member(projectiontest.BusinessID, api.Analyst),
 	"auditor": member(projectiontest.BusinessID, api.Auditor),
 	"other":   member(projectiontest.OtherID, api.Owner),
 	"dana":    contact(projectiontest.DanaID, projectiontest.ReyesID),

@@ -13,13 +13,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"portal.example/eventstore"
+	"portal.example/internal/exporting"
 )
 
 // export is a part of the log on its way out.
 type export struct {
 	selection
 	from, until bound
+	format      exporting.Format
 	output      string
+	scope       map[string]string // what a folder is an export of
 
 	Events   uint64 `json:"events"`             // written by this run
 	Position string `json:"position,omitempty"` // of the last one in the file, by whichever run
@@ -30,13 +33,19 @@ func eventsExport() *cobra.Command {
 	var (
 		x                 export
 		slug, from, until string
+		format            string
 		asJSON            bool
 	)
 	cmd := &cobra.Command{
 		Use:   "export",
-		Short: "Write events to a file as JSON Lines",
+		Short: "Write events to a file as JSON Lines, or as CSV or Parquet",
 		Long: `Writes events as JSON Lines, an object a line in the order of the log, to the
 standard output or to a file (mode 0600), which is on disk when the command ends.
+
+With --format csv or parquet, --output is a folder, which gets events.csv or parts
+(events-00001.parquet), and events.manifest.json, which tells how far they are; CSV
+can also go to the standard output. Columns are named as in JSON, where metadata and
+data are texts; revision is an integer, and created a timestamp.
 
 An export into a file that was interrupted goes on where it ended when it is started
 again: after the last whole line of the file, whose position tells how far it is. In
@@ -60,6 +69,12 @@ written by this run, and the position of the last one in the file.
 			if x.until, err = parseBound("--until", until); err != nil {
 				return err
 			}
+			if x.format, err = exporting.ParseFormat(format); err != nil {
+				return misusef("--format: %w", err)
+			}
+			if x.format == exporting.Parquet && x.output == "" {
+				return misusef("--output: missing: Parquet needs a folder")
+			}
 			return withLog(cmd, func(ctx context.Context, client *eventstore.Client) (err error) {
 				if x.business, err = businessIn(ctx, client, slug); err != nil {
 					return err
@@ -67,10 +82,15 @@ written by this run, and the position of the last one in the file.
 				if err := errors.Join(within(ctx, client, "--from", x.from.position), within(ctx, client, "--until", x.until.position)); err != nil {
 					return err
 				}
+				x.scope = map[string]string{"business": x.business, "from": from, "until": until}
 				if x.output == "" {
 					return x.toStdout(ctx, cmd, client)
 				}
-				if err := x.toFile(ctx, cmd.ErrOrStderr(), client); err != nil {
+				to := x.toFile
+				if x.format != exporting.JSONLines {
+					to = x.toFolder
+				}
+				if err := to(ctx, cmd.ErrOrStderr(), client); err != nil {
 					return err
 				}
 				if asJSON {
@@ -81,7 +101,8 @@ written by this run, and the position of the last one in the file.
 			})
 		},
 	}
-	cmd.Flags().StringVarP(&x.output, "output", "o", "", "the file; unset, the standard output")
+	cmd.Flags().StringVarP(&x.output, "output", "o", "", "the file, or of CSV and Parquet the folder; unset, the standard output")
+	cmd.Flags().StringVar(&format, "format", string(exporting.JSONLines), "jsonl, csv or parquet")
 	cmd.Flags().StringVar(&from, "from", "", "where to begin: a position, or a time")
 	cmd.Flags().StringVar(&until, "until", "", "where to end: a position, or a time")
 	cmd.Flags().StringVar(&slug, "business", "", "only events of this business, by slug or id")
@@ -121,7 +142,12 @@ func (x *export) in(e *eventstore.Recorded) (in, beyond bool) {
 }
 
 func (x *export) toStdout(ctx context.Context, cmd *cobra.Command, client *eventstore.Client) error {
-	err := x.write(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr(), client, x.from.position)
+	var err error
+	if x.format == exporting.CSV {
+		err = x.toCSV(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr(), client)
+	} else {
+		err = x.toLines(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr(), client, x.from.position)
+	}
 	fmt.Fprintln(cmd.ErrOrStderr(), x.told())
 	return err
 }
@@ -154,7 +180,7 @@ func (x *export) toFile(ctx context.Context, told io.Writer, client *eventstore.
 	if err != nil {
 		return fmt.Errorf("%s: %w", x.output, err)
 	}
-	err = x.write(ctx, f, told, client, after)
+	err = x.toLines(ctx, f, told, client, after)
 	if syncErr := f.Sync(); err == nil {
 		err = syncErr
 	}
@@ -188,8 +214,18 @@ func (x *export) goOn(ctx context.Context, client *eventstore.Client, last *even
 	return at, errors.New("it ends with an event that this log does not have")
 }
 
-// write writes the events after a position, as far as the log goes now.
-func (x *export) write(ctx context.Context, out, told io.Writer, client *eventstore.Client, after eventstore.Position) error {
+// toLines writes the events after a position as JSON Lines. Also of a run that
+// fails, the lines that are whole are kept.
+func (x *export) toLines(ctx context.Context, out, told io.Writer, client *eventstore.Client, after eventstore.Position) error {
+	buffer := bufio.NewWriterSize(out, 1<<20)
+	lines := newLineWriter(buffer)
+	return errors.Join(x.each(ctx, told, client, after, lines.write), buffer.Flush())
+}
+
+// each passes on the events after a position, as far as the log goes now.
+func (x *export) each(
+	ctx context.Context, told io.Writer, client *eventstore.Client, after eventstore.Position, write func(*eventstore.Recorded) error,
+) error {
 	head, err := client.Head(ctx)
 	if err != nil {
 		return err
@@ -199,18 +235,16 @@ func (x *export) write(ctx context.Context, out, told io.Writer, client *eventst
 	}
 	bar := exportBar(told, after, head)
 	defer func() { _ = bar.Exit() }()
-	buffer := bufio.NewWriterSize(out, 1<<20)
-	lines := newLineWriter(buffer)
 	for e, err := range client.ReadAll(ctx, after) {
 		if err != nil {
-			return errors.Join(err, buffer.Flush()) // what is whole is kept
+			return err
 		}
 		in, beyond := x.in(&e)
 		if beyond {
 			break
 		}
 		if in {
-			if err := lines.write(&e); err != nil {
+			if err := write(&e); err != nil {
 				return err
 			}
 			x.Events++
@@ -218,7 +252,7 @@ func (x *export) write(ctx context.Context, out, told io.Writer, client *eventst
 		}
 		_ = bar.Set64(int64(e.Position.Commit - after.Commit)) // it can only fail to be drawn
 	}
-	return buffer.Flush()
+	return nil
 }
 
 // exportBar shows a person who watches how far the export is, and nothing to a

@@ -153,7 +153,7 @@ func (x *tablesExport) toFolder(ctx context.Context, tx pgx.Tx, name string) (do
 		}
 		one, err := x.table(ctx, tx, t)
 		if err != nil {
-			return nil, fmt.Errorf("%s: after %d rows, %d in all: %w; start it again to go on", name, one.Rows, one.Total, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		done = append(done, one)
 	}
@@ -169,7 +169,7 @@ func (x *tablesExport) table(ctx context.Context, tx pgx.Tx, t *exporting.Table)
 		},
 	})
 	if err != nil {
-		return done, err
+		return done, fmt.Errorf("--output: %w", err)
 	}
 	m := &folder.Manifest
 	before, complete := m.Rows, m.Complete
@@ -178,12 +178,14 @@ func (x *tablesExport) table(ctx context.Context, tx pgx.Tx, t *exporting.Table)
 		err = x.rows(ctx, tx, t, folder)
 		complete = err == nil
 	}
-	err = errors.Join(err, folder.Close(complete))
+	if err = errors.Join(err, folder.Close(complete)); err != nil {
+		return done, fmt.Errorf("%d rows are exported: %w; start it again to go on", m.Rows, err)
+	}
 	done = exportedTable{Table: t.Name, Rows: m.Rows - before, Total: m.Rows, Manifest: folder.ManifestPath(), LeftOut: t.LeftOut}
 	if m.From != nil {
 		done.Position, done.AsOf = m.From.Position, m.From.AsOf
 	}
-	return done, err
+	return done, nil
 }
 
 func (x *tablesExport) rows(ctx context.Context, tx pgx.Tx, t *exporting.Table, folder *exporting.Folder) error {

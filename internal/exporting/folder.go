@@ -101,6 +101,7 @@ func (f *Folder) At(m Moment) {
 func (f *Folder) Write(row []any, key []string) error {
 	if f.file == nil {
 		if err := f.begin(); err != nil {
+			f.failed = true
 			return err
 		}
 	}
@@ -200,14 +201,12 @@ func (f *Folder) checkpoint() error {
 // Close ends the run. Also of one that failed, what was written is kept, to go on
 // after it; complete says that there is nothing to go on with.
 func (f *Folder) Close(complete bool) error {
-	if complete && f.file == nil && len(f.Manifest.Files) == 0 {
-		if err := f.begin(); err != nil { // also what is empty has a file
-			return errors.Join(err, f.lock.Close())
-		}
-		f.key = f.Manifest.After
+	var err error
+	if complete && f.file == nil && len(f.Manifest.Files) == 0 { // also what is empty has a file
+		err = f.begin()
+		f.failed = err != nil
 	}
 	f.Manifest.Complete = complete
-	var err error
 	if !f.failed {
 		err = f.checkpoint()
 	}
