@@ -49,6 +49,7 @@ func Register(a huma.API, d Deps) {
 	registerTimelines(a, d)
 	registerDashboards(a, d)
 	registerExports(a, d)
+	registerQuarantine(a, d)
 }
 
 // staff are the roles that see the whole business.

@@ -220,4 +220,3 @@ func exportingBar(w io.Writer, what string, length int64) *progressbar.ProgressB
 		progressbar.OptionOnCompletion(func() { fmt.Fprintln(w) }),
 	)
 }
-

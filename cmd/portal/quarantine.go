@@ -22,15 +22,16 @@ const maxQuarantined = 1000
 func projectionsQuarantine() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quarantine",
-		Short: "List and retry streams that cannot be applied",
+		Short: "List, show, retry and skip what cannot be applied",
 		Long: `A stream stops at an event that a projection cannot apply, while all others flow.
-What follows in it is held back, so that it can be applied in order.` + exitHelp,
+What follows in it is held back, so that it can be applied in order: once the
+program has been mended and it is retried, or once the event is skipped.` + exitHelp,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return misusef("projections quarantine: name a subcommand: list or retry")
+			return misusef("projections quarantine: name a subcommand: list, show, retry, skip or skips")
 		},
 	}
-	cmd.AddCommand(quarantineList(), quarantineRetry())
+	cmd.AddCommand(quarantineList(), quarantineShow(), quarantineRetry(), quarantineSkip(), quarantineSkips())
 	return cmd
 }
 
@@ -52,6 +53,13 @@ type quarantinedStream struct {
 	Retrying   bool      `json:"retrying"`
 }
 
+func quarantinedOf(q runner.Quarantined) quarantinedStream {
+	return quarantinedStream{
+		q.Projection, q.Version, q.Stream, q.Business, q.EventID.String(), q.EventType, q.Revision, q.Position,
+		q.Held, q.Error, q.Attempts, q.Since.UTC(), q.TriedAt.UTC(), q.Retrying,
+	}
+}
+
 func quarantineList() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -65,12 +73,9 @@ func quarantineList() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				var items []quarantinedStream
-				for _, q := range found {
-					items = append(items, quarantinedStream{
-						q.Projection, q.Version, q.Stream, q.Business, q.EventID.String(), q.EventType, q.Revision, q.Position,
-						q.Held, q.Error, q.Attempts, q.Since.UTC(), q.TriedAt.UTC(), q.Retrying,
-					})
+				items := make([]quarantinedStream, len(found))
+				for i, q := range found {
+					items[i] = quarantinedOf(q)
 				}
 				return show(cmd.OutOrStdout(), asJSON, items, "PROJECTION\tSTREAM\tREVISION\tEVENT\tHELD\tSINCE\tATTEMPTS\tERROR",
 					func(q quarantinedStream) string {

@@ -23,6 +23,7 @@ var tracer = otel.Tracer("portal.example/projections/runner")
 func (l *leader) apply(ctx context.Context, events []eventstore.Decoded, next checkpoint) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, slowest)
 	defer cancel()
+	events = l.skips.without(events)
 	ctx, span := l.trace(ctx, len(events))
 	defer func() {
 		if err != nil {

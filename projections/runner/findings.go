@@ -15,7 +15,7 @@ const (
 	// than that are no accident of data.
 	maxQuarantined = 1000
 
-	// maxErrorText bounds what is kept of an error.
+	// maxErrorText bounds what is kept of an error, and of its stack.
 	maxErrorText = 4000
 )
 
@@ -113,9 +113,10 @@ func (f *findings) store(ctx context.Context, tx pgx.Tx, build int64) error {
 		r := &p.event.Record
 		statements.Queue(`
 			INSERT INTO runner.quarantine
-			  (build_id, stream, business_id, event_id, event_type, event_revision, event_position, held_revision, error)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $6, $8)`,
-			build, stream, p.event.Metadata.Business, r.ID, r.Type, r.Revision, r.Position.Commit, p.text())
+			  (build_id, stream, business_id, event_id, event_type, event_revision, event_position, held_revision, error, stack)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $6, $8, $9)`,
+			build, stream, p.event.Metadata.Business, r.ID, r.Type, r.Revision, r.Position.Commit,
+			storable(p.err.Error()), storable(stackOf(p.err)))
 	}
 	for stream, s := range f.heldBack {
 		statements.Queue(`
@@ -125,9 +126,9 @@ func (f *findings) store(ctx context.Context, tx pgx.Tx, build int64) error {
 	return tx.SendBatch(ctx, &statements).Close()
 }
 
-// text is the error as it is kept, which Postgres must be able to store.
-func (p *poison) text() string {
-	text := []rune(p.err.Error())
+// storable is a text as it is kept, which Postgres must be able to store.
+func storable(said string) string {
+	text := []rune(said)
 	kept := make([]rune, 0, min(len(text), maxErrorText))
 	for _, r := range text {
 		if r != 0 && len(kept) < maxErrorText {

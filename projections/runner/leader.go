@@ -29,6 +29,7 @@ type leader struct {
 	stored  checkpoint      // in Postgres
 	at      checkpoint      // where the build is; beyond stored when only unwanted events came
 	held    map[string]bool // quarantined streams
+	skips   skips           // events to go on without
 	live    bool
 	indexed bool      // no index waits to be made
 	fresh   time.Time // when it was last known that nothing is missing
@@ -75,6 +76,9 @@ func (l *leader) prepare(ctx context.Context) (err error) {
 	}
 	l.live = s == live
 	if l.held, err = askForRetries(ctx, l.conn, l.build.id); err != nil {
+		return err
+	}
+	if l.skips, err = loadSkips(ctx, l.conn, l.build.projection); err != nil {
 		return err
 	}
 	l.at, err = l.verify(ctx)

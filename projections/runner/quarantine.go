@@ -27,6 +27,7 @@ type Quarantined struct {
 	Position   uint64 // commit position
 	Held       int    // events held back, the poisoned one too
 	Error      string
+	Stack      string // where it failed in the program, of a panic
 	Attempts   int
 	Since      time.Time
 	TriedAt    time.Time
@@ -38,7 +39,7 @@ type Quarantined struct {
 func ListQuarantined(ctx context.Context, pool *pgxpool.Pool, projection string, limit int) ([]Quarantined, error) {
 	rows, err := pool.Query(ctx, `
 		SELECT projection, version, state = 'live', stream, business_id, q.event_id, event_type, q.event_revision,
-		       event_position, held, error, attempts, since, tried_at, retry
+		       event_position, held, error, stack, attempts, since, tried_at, retry
 		FROM runner.quarantine q JOIN runner.builds ON id = build_id
 		WHERE state <> 'retired' AND $1 IN ('', projection)
 		ORDER BY since, stream LIMIT $2`, projection, limit)
@@ -85,15 +86,27 @@ func askForRetries(ctx context.Context, conn *pgx.Conn, build int64) (map[string
 // retriesATick keeps a leader from neglecting the streams that flow.
 const retriesATick = 10
 
-// streamsToRetry also keeps the session alive, and notices a build that has been
-// retired.
+// streamsToRetry also keeps the session alive, learns of skips, and notices a build
+// that has been retired. A stream that stands at a skipped event is tried without
+// being asked for, before long: it may have come there while the skip was decided,
+// which was about another build of the version.
 func (l *leader) streamsToRetry(ctx context.Context) ([]string, error) {
 	var streams []string
+	var skipped []uuid.UUID
 	err := l.conn.QueryRow(ctx, `
-		SELECT ARRAY(SELECT stream FROM runner.quarantine WHERE build_id = id AND retry ORDER BY since, stream LIMIT $2)
-		FROM runner.builds WHERE id = $1 AND state <> 'retired'`, l.build.id, retriesATick).Scan(&streams)
+		WITH skipped AS MATERIALIZED (
+			SELECT event_id FROM runner.skips WHERE projection = $3 AND version = $4)
+		SELECT ARRAY(SELECT stream FROM runner.quarantine q
+		             WHERE build_id = id AND (retry OR tried_at < now() - interval '5 seconds' AND q.event_id IN (SELECT event_id FROM skipped))
+		             ORDER BY since, stream LIMIT $2),
+		       ARRAY(SELECT event_id FROM skipped)
+		FROM runner.builds WHERE id = $1 AND state <> 'retired'`,
+		l.build.id, retriesATick, l.build.projection.Name(), l.build.projection.Version()).Scan(&streams, &skipped)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, errGone
+	}
+	if err == nil {
+		l.skips = skipsOf(skipped)
 	}
 	return streams, err
 }
@@ -137,7 +150,7 @@ func (l *leader) retry(ctx context.Context, stream string) error {
 // noteFailure is for a stream that is no longer in the log.
 func (l *leader) noteFailure(ctx context.Context, stream string, failure error) error {
 	_, err := l.conn.Exec(ctx, `
-		UPDATE runner.quarantine SET error = $3, attempts = attempts + 1, tried_at = now(), retry = false
+		UPDATE runner.quarantine SET error = $3, stack = '', attempts = attempts + 1, tried_at = now(), retry = false
 		WHERE build_id = $1 AND stream = $2`, l.build.id, stream, failure.Error())
 	return err
 }
@@ -145,12 +158,13 @@ func (l *leader) noteFailure(ctx context.Context, stream string, failure error) 
 // heldChunk is how many held events are in memory at a time.
 const heldChunk = 1000
 
-// applyHeld applies the stream's events from next to last, as far as it can, and
-// counts those applied.
+// applyHeld applies the stream's events from next to last but the skipped ones, as
+// far as it can, and counts those that are done with.
 func (l *leader) applyHeld(ctx context.Context, tx pgx.Tx, stream string, next, last uint64) (*findings, int, error) {
 	found := newFindings(nil)
 	applied := 0
 	var chunk []eventstore.Recorded
+	var skipped []uint64 // revisions
 	applyChunk := func() error {
 		decoded, err := l.runner.cfg.Codec.DecodeBatch(ctx, chunk)
 		if err != nil {
@@ -177,6 +191,10 @@ func (l *leader) applyHeld(ctx context.Context, tx pgx.Tx, stream string, next, 
 		if !wants(l.build.projection.Types(), e.Type) {
 			continue
 		}
+		if l.skips[e.ID] {
+			skipped = append(skipped, e.Revision)
+			continue
+		}
 		if chunk = append(chunk, e); len(chunk) == heldChunk {
 			if err := applyChunk(); err != nil {
 				return nil, 0, err
@@ -186,6 +204,11 @@ func (l *leader) applyHeld(ctx context.Context, tx pgx.Tx, stream string, next, 
 	if len(chunk) > 0 && found.poisoned[stream] == nil {
 		if err := applyChunk(); err != nil {
 			return nil, 0, err
+		}
+	}
+	for _, revision := range skipped {
+		if p := found.poisoned[stream]; p == nil || revision < p.event.Record.Revision {
+			applied++
 		}
 	}
 	return found, applied, nil
@@ -202,9 +225,9 @@ func (l *leader) recordRetry(ctx context.Context, tx pgx.Tx, stream string, p *p
 	_, err := tx.Exec(ctx, `
 		UPDATE runner.quarantine
 		SET event_id = $3, event_type = $4, event_revision = $5, event_position = $6,
-		    held = held - $7, error = $8, attempts = attempts + 1, tried_at = now(), retry = false
+		    held = held - $7, error = $8, stack = $9, attempts = attempts + 1, tried_at = now(), retry = false
 		WHERE build_id = $1 AND stream = $2`,
-		l.build.id, stream, r.ID, r.Type, r.Revision, r.Position.Commit, applied, p.text())
+		l.build.id, stream, r.ID, r.Type, r.Revision, r.Position.Commit, applied, storable(p.err.Error()), storable(stackOf(p.err)))
 	return err
 }
 
