@@ -29,7 +29,7 @@ func eventsCommand() *cobra.Command {
 		Short: "Look into the event log",
 		Long: `Looks into the event log: the one that PORTAL_EVENTSTORE names, or the one in
 PORTAL_DATA (.data), beside a running portal or node or without one. Personal
-fields stay sealed.` + exitHelp,
+fields stay sealed, unless an export is told otherwise.` + exitHelp,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return misusef("events: name a subcommand: tail, export or stats")

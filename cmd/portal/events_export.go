@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -23,6 +24,7 @@ type export struct {
 	format      exporting.Format
 	output      string
 	scope       map[string]string // what a folder is an export of
+	codec       *eventstore.Codec // nil leaves personal fields sealed
 
 	Events   uint64 `json:"events"`             // written by this run
 	Position string `json:"position,omitempty"` // of the last one in the file, by whichever run
@@ -34,7 +36,7 @@ func eventsExport() *cobra.Command {
 		x                 export
 		slug, from, until string
 		format            string
-		asJSON            bool
+		personal, asJSON  bool
 	)
 	cmd := &cobra.Command{
 		Use:   "export",
@@ -56,6 +58,11 @@ left alone.
 log took the events. A position is where another part ended: events after --from, up
 to and including --until. Of times, --from is included and --until is not.
 
+With --personal, personal fields are open where their person has not been erased, and
+lines have "personal":true; data and metadata are then as this version of the program
+would write them. It takes the keys, and with them DATABASE_URL. One file or folder is
+for one or the other.
+
 With --json and --output it ends with {"events":N,"position":P,"file":F}: events
 written by this run, and the position of the last one in the file.
 
@@ -75,14 +82,14 @@ written by this run, and the position of the last one in the file.
 			if x.format == exporting.Parquet && x.output == "" {
 				return misusef("--output: missing: Parquet needs a folder")
 			}
-			return withLog(cmd, func(ctx context.Context, client *eventstore.Client) (err error) {
+			do := func(ctx context.Context, client *eventstore.Client) (err error) {
 				if x.business, err = businessIn(ctx, client, slug); err != nil {
 					return err
 				}
 				if err := errors.Join(within(ctx, client, "--from", x.from.position), within(ctx, client, "--until", x.until.position)); err != nil {
 					return err
 				}
-				x.scope = map[string]string{"business": x.business, "from": from, "until": until}
+				x.scope = map[string]string{"business": x.business, "from": from, "until": until, "personal": strconv.FormatBool(personal)}
 				if x.output == "" {
 					return x.toStdout(ctx, cmd, client)
 				}
@@ -98,6 +105,13 @@ written by this run, and the position of the last one in the file.
 				}
 				_, err = fmt.Fprintln(cmd.OutOrStdout(), x.told())
 				return err
+			}
+			if !personal {
+				return withLog(cmd, do)
+			}
+			return withPortal(cmd, func(ctx context.Context, p *portal) error {
+				x.codec = p.codec
+				return do(ctx, p.log)
 			})
 		},
 	}
@@ -106,6 +120,7 @@ written by this run, and the position of the last one in the file.
 	cmd.Flags().StringVar(&from, "from", "", "where to begin: a position, or a time")
 	cmd.Flags().StringVar(&until, "until", "", "where to end: a position, or a time")
 	cmd.Flags().StringVar(&slug, "business", "", "only events of this business, by slug or id")
+	cmd.Flags().BoolVar(&personal, "personal", false, "with the personal fields open")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "tell the end of an export into a file as JSON")
 	return cmd
 }
@@ -198,6 +213,9 @@ func (x *export) goOn(ctx context.Context, client *eventstore.Client, last *even
 	if err != nil {
 		return at, err
 	}
+	if last.Personal != (x.codec != nil) {
+		return at, errors.New("one with and one without --personal need two files")
+	}
 	for e, err := range client.ReadStream(ctx, last.Stream, last.Revision) {
 		if err != nil && !errors.Is(err, eventstore.ErrStreamNotFound) {
 			return at, err
@@ -219,6 +237,7 @@ func (x *export) goOn(ctx context.Context, client *eventstore.Client, last *even
 func (x *export) toLines(ctx context.Context, out, told io.Writer, client *eventstore.Client, after eventstore.Position) error {
 	buffer := bufio.NewWriterSize(out, 1<<20)
 	lines := newLineWriter(buffer)
+	lines.personal = x.codec != nil
 	return errors.Join(x.each(ctx, told, client, after, lines.write), buffer.Flush())
 }
 
@@ -235,6 +254,7 @@ func (x *export) each(
 	}
 	bar := exportBar(told, after, head)
 	defer func() { _ = bar.Exit() }()
+	o := opener{codec: x.codec, write: x.counted(write)}
 	for e, err := range client.ReadAll(ctx, after) {
 		if err != nil {
 			return err
@@ -243,16 +263,34 @@ func (x *export) each(
 		if beyond {
 			break
 		}
-		if in {
-			if err := write(&e); err != nil {
-				return err
-			}
-			x.Events++
-			x.Position = e.Position.String()
+		switch {
+		case !in:
+		case x.codec == nil:
+			err = o.write(&e)
+		default:
+			err = o.take(ctx, &e)
+		}
+		if err != nil {
+			return err
 		}
 		_ = bar.Set64(int64(e.Position.Commit - after.Commit)) // it can only fail to be drawn
 	}
+	if len(o.waiting) > 0 {
+		return o.flush(ctx)
+	}
 	return nil
+}
+
+// counted takes note of what has been written.
+func (x *export) counted(write func(*eventstore.Recorded) error) func(*eventstore.Recorded) error {
+	return func(e *eventstore.Recorded) error {
+		if err := write(e); err != nil {
+			return err
+		}
+		x.Events++
+		x.Position = e.Position.String()
+		return nil
+	}
 }
 
 // exportBar shows a person who watches how far the export is, and nothing to a

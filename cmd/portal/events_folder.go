@@ -117,6 +117,7 @@ func (x *export) intoFolder(ctx context.Context, told io.Writer, client *eventst
 		if err != nil {
 			return err
 		}
+		last.Personal = x.codec != nil // as the scope has it
 		if after, err = x.goOn(ctx, client, last); err != nil {
 			return err
 		}

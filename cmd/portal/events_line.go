@@ -30,6 +30,7 @@ type eventLine struct {
 	ID       uuid.UUID `json:"id"`
 	Type     string    `json:"type"`
 	Created  time.Time `json:"created"`
+	Personal bool      `json:"personal,omitempty"` // personal fields are open
 
 	Metadata       json.RawMessage `json:"metadata,omitempty"`
 	MetadataBase64 []byte          `json:"metadataBase64,omitempty"`
@@ -39,22 +40,25 @@ type eventLine struct {
 
 const lineHelp = `A line of JSON has position, stream, revision, id, type, created (RFC 3339, UTC),
 metadata and data as they are stored. What is no JSON is metadataBase64 or
-dataBase64 instead. Personal fields are sealed in the log, and stay so. The
-system's own events ($…) are left out.`
+dataBase64 instead. Personal fields are sealed in the log. The system's own events
+($…) are left out.`
 
 // lineWriter writes events as JSON Lines.
-type lineWriter struct{ encoder *json.Encoder }
+type lineWriter struct {
+	encoder  *json.Encoder
+	personal bool
+}
 
 func newLineWriter(w io.Writer) lineWriter {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false) // or it would change what is stored
-	return lineWriter{encoder}
+	return lineWriter{encoder: encoder}
 }
 
 func (w lineWriter) write(e *eventstore.Recorded) error {
 	line := eventLine{
 		Position: e.Position.String(), Stream: e.Stream, Revision: e.Revision,
-		ID: e.ID, Type: e.Type, Created: e.Created.UTC(),
+		ID: e.ID, Type: e.Type, Created: e.Created.UTC(), Personal: w.personal,
 	}
 	line.Metadata, line.MetadataBase64 = asStored(e.Metadata)
 	line.Data, line.DataBase64 = asStored(e.Data)

@@ -350,3 +350,36 @@ func TestEventsStaySealed(t *testing.T) {
 		}
 	}
 }
+
+// With the keys personal fields are opened, and such an export is kept apart.
+func TestPersonalEvents(t *testing.T) {
+	cfg := config{listen: "127.0.0.1:0", data: t.TempDir(), database: migratedDatabase(t)}
+	t.Setenv("PORTAL_DATA", cfg.data)
+	t.Setenv("PORTAL_EVENTSTORE", "")
+	t.Setenv("DATABASE_URL", cfg.database)
+	p := serveWith(t, cfg)
+	p.customer("everything")
+	appendTo(t, p.server.log, "strange-1", eventstore.Proposed{Type: "Strange", Data: []byte(`{"of":"others"}`)})
+	dir := t.TempDir()
+	out, _ := told(t, exitOK, "events", "export", "--personal")
+	if !strings.Contains(out, `"email":"dana@example.com"`) || strings.Contains(out, "ciphertext") || !strings.Contains(out, `{"of":"others"}`) {
+		t.Errorf("%s", out)
+	}
+	for _, l := range linesOf(t, out) {
+		if !l.Personal {
+			t.Errorf("not marked: %+v", l)
+		}
+	}
+	lines := filepath.Join(dir, "lines")
+	told(t, exitOK, "events", "export", "--personal", "-o", lines)
+	told(t, exitOK, "events", "export", "--personal", "-o", lines)
+	told(t, exitFailed, "events", "export", "-o", lines)
+	if got, err := os.ReadFile(lines); err != nil || string(got) != out {
+		t.Errorf("%s, %v", got, err)
+	}
+	told(t, exitOK, "events", "export", "--personal", "--format", "csv", "-o", filepath.Join(dir, "csv"))
+	told(t, exitFailed, "events", "export", "--format", "csv", "-o", filepath.Join(dir, "csv"))
+	if got, err := os.ReadFile(filepath.Join(dir, "csv", "events.csv")); err != nil || !strings.Contains(string(got), "dana@example.com") {
+		t.Errorf("%s, %v", got, err)
+	}
+}
