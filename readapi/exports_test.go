@@ -120,9 +120,9 @@ func TestWrongExports(t *testing.T) {
 	for path, want := range map[string]int{
 		"nothing": 404, "freshness": 404, "Invoices": 422, "invoices?format=xlsx": 422, "invoices?limit=0": 422,
 		"invoices?limit=50001": 422, "invoices?after=x": 422,
-		"invoices?after=" + cursor(`{"t":"customers","k":["a"]}`):               422,
-		"invoices?after=" + cursor(`{"t":"invoices","k":["a","b"]}`):            422,
-		"invoices?after=" + cursor(`{"t":"invoices","k":["\u0000"]}`):           422,
+		"invoices?after=" + cursor(`{"t":"customers","k":["a"]}`):              422,
+		"invoices?after=" + cursor(`{"t":"invoices","k":["a","b"]}`):           422,
+		"invoices?after=" + cursor(`{"t":"invoices","k":["\u0000"]}`):          422,
 		"request_steps?after=" + cursor(`{"t":"request_steps","k":["a","b"]}`): 422, // no number
 	} {
 		if a := w.get("owner", "/exports/"+path); a.status != want {

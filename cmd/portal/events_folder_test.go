@@ -87,8 +87,10 @@ func TestEventsInAllFormats(t *testing.T) {
 		for j, cell := range records[i+1] {
 			bare[j] = strings.TrimPrefix(cell, "'")
 		}
-		want := []string{r.Position, r.Stream, fmt.Sprint(r.Revision), r.ID, r.Type, l.Created.Format("2006-01-02T15:04:05.999999999Z07:00"),
-			textOf(r.Metadata), textOf(r.MetadataBase64), textOf(r.Data), textOf(r.DataBase64)}
+		want := []string{
+			r.Position, r.Stream, fmt.Sprint(r.Revision), r.ID, r.Type, l.Created.Format("2006-01-02T15:04:05.999999999Z07:00"),
+			textOf(r.Metadata), textOf(r.MetadataBase64), textOf(r.Data), textOf(r.DataBase64),
+		}
 		if !reflect.DeepEqual(bare, want) {
 			t.Errorf("record %q, want %q", bare, want)
 		}

@@ -16,8 +16,12 @@ import (
 )
 
 var shape = []exporting.Column{
-	{Name: "id", Kind: exporting.Text}, {Name: "n", Kind: exporting.Integer}, {Name: "x", Kind: exporting.Float},
-	{Name: "at", Kind: exporting.Instant}, {Name: "on", Kind: exporting.Date}, {Name: "more", Kind: exporting.JSON},
+	{Name: "id", Kind: exporting.Text},
+	{Name: "n", Kind: exporting.Integer},
+	{Name: "x", Kind: exporting.Float},
+	{Name: "at", Kind: exporting.Instant},
+	{Name: "on", Kind: exporting.Date},
+	{Name: "more", Kind: exporting.JSON},
 	{Name: "is", Kind: exporting.Boolean},
 }
 

@@ -15,6 +15,9 @@ var (
 	// ErrNoTable says that no live read model has a table of the name.
 	ErrNoTable = errors.New("there is no such table of a read model")
 
+	// ErrNoOrder says that a table has no key by which its rows can be ordered.
+	ErrNoOrder = errors.New("its rows have no order to be exported in")
+
 	// ErrKey says that a key is not one of the table's.
 	ErrKey = errors.New("not a key of the table")
 )
@@ -137,7 +140,7 @@ func (t *Table) order(columns []stored) error {
 		for _, name := range []string{"_position", "_stream", "_revision"} {
 			i := slices.IndexFunc(columns, func(c stored) bool { return c.Name == name })
 			if i < 0 {
-				return fmt.Errorf("table %s has no primary key and no %s: its rows have no order to be exported in", t.Name, name)
+				return fmt.Errorf("table %s has no primary key and no %s: %w", t.Name, name, ErrNoOrder)
 			}
 			key = append(key, columns[i])
 		}
@@ -171,10 +174,10 @@ func kindOf(postgres string) Kind {
 // expression selects the column as a type that its kind is made of.
 func (c stored) expression() string {
 	name := pgx.Identifier{c.Name}.Sanitize()
-	switch {
-	case c.Type == "timestamp without time zone":
+	switch c.Type {
+	case "timestamp without time zone":
 		return name + " AT TIME ZONE 'UTC'"
-	case c.Type == "json":
+	case "json":
 		return name + "::jsonb::text" // on one line
 	}
 	switch kindOf(c.Type) {

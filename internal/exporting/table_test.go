@@ -245,3 +245,25 @@ func TestOneBusiness(t *testing.T) {
 		}
 	}
 }
+
+// An export in progress does not keep the next version from going live.
+func TestAnExportHoldsNoView(t *testing.T) {
+	t.Parallel()
+	live := sample(t)
+	tx := moment(t, live.Readers, projectiontest.BusinessID)
+	table := find(t, tx, "invoices", true)
+	for _, err := range table.Read(t.Context(), tx, projectiontest.BusinessID, nil, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := pgx.BeginFunc(t.Context(), live.Pool, func(other pgx.Tx) error {
+		_, err := other.Exec(t.Context(), `SET LOCAL lock_timeout = '1s'; DROP VIEW read.invoices`)
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	if n, err := table.Count(t.Context(), tx, projectiontest.BusinessID, nil); err != nil || n == 0 {
+		t.Errorf("%d rows afterwards, %v", n, err)
+	}
+}
