@@ -140,6 +140,8 @@ func (in *exportInput) refusal(err error) error {
 		return notFound("table of a read model")
 	case errors.Is(err, exporting.ErrPersonal):
 		return huma.NewError(http.StatusForbidden, err.Error())
+	case errors.Is(err, exporting.ErrNoOrder):
+		return huma.Error422UnprocessableEntity(err.Error())
 	case errors.Is(err, exporting.ErrKey):
 		return in.notACursor()
 	case !errors.As(err, &refused):
