@@ -76,7 +76,7 @@ func contentOf(t *testing.T, dir, dataset string) string {
 }
 
 // manyUnits is more than an export writes between two checkpoints.
-const manyUnits = 160_000
+const manyUnits = 130_000
 
 // haveUnits fills a read model as no log of a test could.
 func (p *running) haveUnits() {

@@ -119,7 +119,7 @@ func TestWhatDoesNotFitIsRefused(t *testing.T) {
 func TestMemoryIsBounded(t *testing.T) { // not beside others: it looks at the heap
 	var out bytes.Buffer
 	var live []uint64 // bytes of the heap in use, by the end of each tenth
-	const tenth = 10 * exporting.RowGroupRows
+	const tenth = 2 * exporting.RowGroupRows
 	keep := counting{}
 	encoder, err := exporting.NewEncoder(exporting.Parquet, &keep, "things", shape, true)
 	if err != nil {
