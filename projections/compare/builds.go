@@ -1,0 +1,112 @@
+package compare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"portal.example/eventstore"
+	"portal.example/projections/runner"
+)
+
+// Build is one filling of a projection's tables.
+type Build struct {
+	ID         int64               `json:"build"`
+	Projection string              `json:"projection"`
+	Version    int                 `json:"version"`
+	Schema     string              `json:"schema"`
+	State      string              `json:"state"` // building, live or retired
+	At         eventstore.Position `json:"-"`     // what it contains of the log
+	Position   string              `json:"position"`
+	CaughtUp   bool                `json:"caughtUp"`
+}
+
+// ErrNoBuild says that there is no such build, or none to choose.
+var ErrNoBuild = errors.New("no such build")
+
+// querier is a pool, a connection or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// Builds lists the builds of a projection whose tables are there, oldest first.
+func Builds(ctx context.Context, db querier, projection string) ([]Build, error) {
+	return selectBuilds(ctx, db, "projection = $1", projection)
+}
+
+func selectBuilds(ctx context.Context, db querier, condition string, args ...any) ([]Build, error) {
+	rows, err := db.Query(ctx, `
+		SELECT id, projection, version, schema, state, commit_position, prepare_position, caught_up
+		FROM runner.builds
+		WHERE `+condition+` AND EXISTS (SELECT FROM pg_namespace WHERE nspname = schema)
+		ORDER BY id`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("compare: listing builds: %w", err)
+	}
+	builds, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (b Build, err error) {
+		err = row.Scan(&b.ID, &b.Projection, &b.Version, &b.Schema, &b.State, &b.At.Commit, &b.At.Prepare, &b.CaughtUp)
+		b.Position = b.At.String()
+		return b, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("compare: listing builds: %w", err)
+	}
+	return builds, nil
+}
+
+// Choose finds the build that is named: live, building (the newest that is being
+// filled), retired (the newest that was live), a number, or a schema.
+func Choose(builds []Build, name string) (Build, error) {
+	for _, b := range slices.Backward(builds) {
+		if name == b.State || name == b.Schema || name == strconv.FormatInt(b.ID, 10) {
+			return b, nil
+		}
+	}
+	if len(builds) == 0 {
+		return Build{}, fmt.Errorf("%w: the projection has none", ErrNoBuild)
+	}
+	known := make([]string, len(builds))
+	for i, b := range builds {
+		known[i] = fmt.Sprintf("%d (%s, %s)", b.ID, b.Schema, b.State)
+	}
+	return Build{}, fmt.Errorf("%w: %.60q; there are %s", ErrNoBuild, name, strings.Join(known, ", "))
+}
+
+// Superseding is implemented by projections that keep the code of the version
+// before them, for as long as its builds may have to be explained.
+type Superseding interface {
+	// Before is the version that this one takes the place of.
+	Before() runner.Projection
+}
+
+// maxVersions bounds the chain of versions that keep the one before them.
+const maxVersions = 20
+
+// CodeOf is the projection in the version asked for, if the program still has
+// it; nil otherwise.
+func CodeOf(projections []runner.Projection, name string, version int) runner.Projection {
+	for _, p := range projections {
+		if p.Name() != name {
+			continue
+		}
+		for range maxVersions {
+			if p.Version() == version {
+				return p
+			}
+			newer, ok := p.(Superseding)
+			if !ok {
+				return nil
+			}
+			if p = newer.Before(); p == nil {
+				return nil
+			}
+		}
+	}
+	return nil
+}
