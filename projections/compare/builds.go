@@ -29,18 +29,18 @@ type Build struct {
 // ErrNoBuild says that there is no such build, or none to choose.
 var ErrNoBuild = errors.New("no such build")
 
-// querier is a pool, a connection or a transaction.
-type querier interface {
+// Querier is a pool, a connection or a transaction.
+type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
 // Builds lists the builds of a projection whose tables are there, oldest first.
-func Builds(ctx context.Context, db querier, projection string) ([]Build, error) {
+func Builds(ctx context.Context, db Querier, projection string) ([]Build, error) {
 	return selectBuilds(ctx, db, "projection = $1", projection)
 }
 
-func selectBuilds(ctx context.Context, db querier, condition string, args ...any) ([]Build, error) {
+func selectBuilds(ctx context.Context, db Querier, condition string, args ...any) ([]Build, error) {
 	rows, err := db.Query(ctx, `
 		SELECT id, projection, version, schema, state, commit_position, prepare_position, caught_up
 		FROM runner.builds

@@ -25,7 +25,8 @@ type Options struct {
 	Tables    []string      // by name; none means all
 	Business  string        // id; "" means all
 	Examples  int           // of each kind and table, MaxExamples at most; none by default
-	Texts     bool          // examples show texts, though they may be personal
+	Disclosed Disclosed     // what examples show of texts
+	Personal  bool          // examples show all texts
 	Positions bool          // a row that says the same by another event (_position) is different
 	Wait      time.Duration // for the two builds to be at the same place in the log
 	Timeout   time.Duration // of a statement; ten minutes by default
@@ -69,8 +70,8 @@ type Table struct {
 	Changed int64 `json:"changed"`
 	NotYet  int64 `json:"notYet"` // rows of which only one build has the latest events
 
-	Columns  []ColumnCount `json:"columns,omitempty"`       // that differ in rows of the same key
-	Added    []string      `json:"addedColumns,omitempty"`  // only the new table has them; they are not compared
+	Columns  []ColumnCount `json:"columns,omitempty"`        // that differ in rows of the same key
+	Added    []string      `json:"addedColumns,omitempty"`   // only the new table has them; they are not compared
 	Removed  []string      `json:"removedColumns,omitempty"` // only the old table has them
 	Retyped  []string      `json:"retypedColumns,omitempty"` // of another type; compared as numbers or texts
 	Examples []Example     `json:"examples,omitempty"`
@@ -230,7 +231,7 @@ func (r *Report) compare(ctx context.Context, tx pgx.Tx, o Options) error {
 			horizon := min(r.Old.At.Commit, r.New.At.Commit)
 			p.horizon = &horizon
 		}
-		t, err := p.compare(ctx, tx, o.Examples, discretion{everything: o.Texts})
+		t, err := p.compare(ctx, tx, o.Examples, discretion{everything: o.Personal, disclosed: o.Disclosed, table: name})
 		if err != nil {
 			return fmt.Errorf("table %s: %w", name, err)
 		}

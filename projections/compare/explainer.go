@@ -20,8 +20,10 @@ type Explainer struct {
 	Log    Log
 	Codec  *eventstore.Codec
 	Limits Limits
-	// Everything shows texts that may be personal, too.
-	Everything bool
+	// Disclosed and Personal are as in Options. Beyond them, a text is shown that
+	// folding the events without their personal fields comes to as well.
+	Disclosed Disclosed
+	Personal  bool
 }
 
 // Explain adds an explanation to each example of the report. The projection of
@@ -95,8 +97,8 @@ func (x *Explainer) explain(ctx context.Context, r *Report, t *Table, e *Example
 			return nil, err
 		}
 	}
-	if !x.Everything {
-		if err := t.reveal(ctx, e, s); err != nil {
+	if !x.Personal {
+		if err := t.reveal(ctx, e, s, x.Disclosed); err != nil {
 			return nil, err
 		}
 	}
@@ -202,11 +204,11 @@ func counted(n int64) Row {
 
 // reveal shows the texts of an example that a fold without personal fields comes
 // to as well.
-func (t *Table) reveal(ctx context.Context, e *Example, s *search) error {
+func (t *Table) reveal(ctx context.Context, e *Example, s *search, disclosed Disclosed) error {
 	if len(t.Key) == 0 || s.history.Sealed == nil {
 		return nil
 	}
-	var d discretion
+	d := discretion{disclosed: disclosed, table: t.Name}
 	for _, scratch := range []*Scratch{s.old, s.new} {
 		if scratch == nil {
 			continue

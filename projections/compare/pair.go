@@ -248,7 +248,7 @@ func (p *pair) examples(ctx context.Context, tx pgx.Tx, kind Kind, limit int) ([
 		c := p.keyColumn(name)
 		order[i] = "coalesce(" + c.in("o") + ", " + c.in("n") + ")"
 	}
-	rows, err := tx.Query(ctx, fmt.Sprintf(`SELECT to_jsonb(o), to_jsonb(n) FROM %s WHERE NOT %s AND (%s) ORDER BY %s LIMIT %d`,
+	rows, err := tx.Query(ctx, fmt.Sprintf(`SELECT to_jsonb(o.*), to_jsonb(n.*) FROM %s WHERE NOT %s AND (%s) ORDER BY %s LIMIT %d`,
 		p.joined(), p.lateRows(), p.is(kind), strings.Join(order, ", "), limit), p.args()...)
 	if err != nil {
 		return nil, err

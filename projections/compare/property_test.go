@@ -90,7 +90,7 @@ func TestADiffOfRowsWithoutAKey(t *testing.T) {
 		ctx, events := t.Context(), projectiontest.Draw(rt).Events
 		was, is := fill(ctx, rt, pool, deaf{}, "live", events), fill(ctx, rt, pool, timeline.Projection{}, "building", events)
 		defer drop(ctx, rt, pool, was, is)
-		report, err := Diff(ctx, pool, was, is, Options{Examples: MaxExamples, Texts: true})
+		report, err := Diff(ctx, pool, was, is, Options{Examples: MaxExamples, Personal: true})
 		if err != nil {
 			rt.Fatal(err)
 		}

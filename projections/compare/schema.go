@@ -24,7 +24,7 @@ type column struct {
 
 // tablesOf describes the tables of a schema by their names. What the reader of
 // the transaction may not see in the catalogue is not there.
-func tablesOf(ctx context.Context, db querier, schema string) (map[string]*table, error) {
+func tablesOf(ctx context.Context, db Querier, schema string) (map[string]*table, error) {
 	rows, err := db.Query(ctx, `
 		SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), t.typcategory::text,
 		       coalesce(l.collname::text, ''), coalesce(array_position(k.attnums, a.attnum), 0)

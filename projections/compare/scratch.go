@@ -199,7 +199,7 @@ func Refold(ctx context.Context, pool *pgxpool.Pool, p runner.Projection, h Hist
 	all := make(map[string][]Row)
 	_, err = s.Fold(ctx, h, func(tx pgx.Tx) error {
 		for _, name := range slices.Sorted(maps.Keys(s.tables)) {
-			rows, err := tx.Query(ctx, "SELECT to_jsonb(r) FROM "+s.tables[name].sql()+" r")
+			rows, err := tx.Query(ctx, "SELECT to_jsonb(r.*) FROM "+s.tables[name].sql()+" r")
 			if err != nil {
 				return err
 			}
@@ -240,7 +240,7 @@ func (s *Scratch) row(ctx context.Context, h History, t target) (found Row, held
 	}
 	conditions, args := t.conditions(table)
 	held, err = s.Fold(ctx, h, func(tx pgx.Tx) error {
-		selection := "to_jsonb(r)"
+		selection := "to_jsonb(r.*)"
 		if len(t.key) == 0 {
 			selection = "jsonb_build_object('" + times + "', count(*))"
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/semaphore"
 
 	"portal.example/eventstore"
 	"portal.example/projections/runner"
@@ -71,29 +72,51 @@ type Chain struct {
 	Folds      int     `json:"folds" doc:"how often they were folded"`
 }
 
-// Tracer tells where rows are from.
-type Tracer struct {
+// TracerConfig is what a tracer needs. Only the first four are required.
+type TracerConfig struct {
 	Pool        *pgxpool.Pool
 	Log         Log
 	Codec       *eventstore.Codec
 	Projections []runner.Projection
 	Limits      Limits
-	Everything  bool // shows texts that may be personal, too
+	Disclosed   Disclosed // as in Options, as is Personal
+	Personal    bool
 
 	// Time bounds the work on a chain, which is then told as far as it is known;
 	// three seconds by default.
 	Time time.Duration
 }
 
+// Tracer tells where rows are from.
+type Tracer struct {
+	TracerConfig
+	chains *semaphore.Weighted // that are being folded
+}
+
+// chainsAtOnce bounds what chains take away from everything else.
+const chainsAtOnce = 2
+
+// NewTracer makes a tracer.
+func NewTracer(c TracerConfig) *Tracer {
+	if c.Time <= 0 {
+		c.Time = 3 * time.Second
+	}
+	return &Tracer{c, semaphore.NewWeighted(chainsAtOnce)}
+}
+
+// Has says whether the program has the projection.
+func (t *Tracer) Has(projection string) bool {
+	return slices.ContainsFunc(t.Projections, func(p runner.Projection) bool { return p.Name() == projection })
+}
+
 // Find looks for the row in the live build. db is asked for the row itself, so
 // that a reader's transaction shows no more than its business; the catalogue is
 // the tracer's own business.
-func (t *Tracer) Find(ctx context.Context, db querier, key Key) (*Found, error) {
+func (t *Tracer) Find(ctx context.Context, db Querier, key Key) (*Found, error) {
 	if len(key.Row) > maxKey || strings.Contains(key.Row, "\x00") {
 		return nil, fmt.Errorf("%w: of at most %d bytes, none of them zero", ErrBadKey, maxKey)
 	}
-	i := slices.IndexFunc(t.Projections, func(p runner.Projection) bool { return p.Name() == key.Projection })
-	if i < 0 {
+	if !t.Has(key.Projection) {
 		return nil, fmt.Errorf("%w: there is no projection %.60q", ErrNotFound, key.Projection)
 	}
 	builds, err := Builds(ctx, t.Pool, key.Projection)
@@ -121,7 +144,7 @@ func (t *Tracer) Find(ctx context.Context, db querier, key Key) (*Found, error) 
 }
 
 // find reads the one row that the key fits.
-func (t *table) find(ctx context.Context, db querier, key string) (Row, error) {
+func (t *table) find(ctx context.Context, db Querier, key string) (Row, error) {
 	values, err := t.parse(key)
 	if err != nil {
 		return nil, err
@@ -133,7 +156,7 @@ func (t *table) find(ctx context.Context, db querier, key string) (Row, error) {
 		args = append(args, values[name])
 		conditions = append(conditions, fmt.Sprintf("r.%s = $%d::text::%s", ident(name), len(args), c.typ))
 	}
-	rows, err := db.Query(ctx, "SELECT to_jsonb(r) FROM "+t.sql()+" r WHERE "+strings.Join(conditions, " AND ")+" LIMIT 2", args...)
+	rows, err := db.Query(ctx, "SELECT to_jsonb(r.*) FROM "+t.sql()+" r WHERE "+strings.Join(conditions, " AND ")+" LIMIT 2", args...)
 	var found []Row
 	if err == nil {
 		found, err = pgx.CollectRows(rows, scanRow)
@@ -193,7 +216,10 @@ func (t *Tracer) Trace(ctx context.Context, f *Found, full bool) (*Provenance, e
 	if p.Last, err = t.last(ctx, f, stream, position, business); err != nil {
 		return nil, err
 	}
-	show := discretion{everything: t.Everything || f.project != nil && isSealed(f.project)}
+	show := discretion{
+		everything: t.Personal || f.project != nil && isSealed(f.project),
+		disclosed:  t.Disclosed, table: f.table.name,
+	}
 	if full {
 		var proof Row
 		if p.Chain, proof, err = t.chain(ctx, f); err != nil {
@@ -245,27 +271,27 @@ func (t *Tracer) chain(ctx context.Context, f *Found) (_ *Chain, proof Row, err 
 	if f.project == nil {
 		return &Chain{Why: fmt.Sprintf("the program does not have the code of version %d", f.build.Version), Events: []Event{}}, nil, nil
 	}
-	limit := t.Time
-	if limit <= 0 {
-		limit = 3 * time.Second
-	}
-	bounded, cancel := context.WithTimeout(ctx, limit)
+	bounded, cancel := context.WithTimeout(ctx, t.Time)
 	defer cancel()
-	scratch, err := OpenScratch(bounded, t.Pool, f.project)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer scratch.Close(ctx)
 	c := &Chain{Events: []Event{}}
-	proof, err = t.leaveOut(bounded, f, scratch, c)
+	proof, err = t.leaveOut(bounded, f, c)
 	if bounded.Err() != nil && ctx.Err() == nil {
-		c.Why = fmt.Sprintf("it took longer than %s", limit)
+		c.Complete, c.Why = false, fmt.Sprintf("it took longer than %s", t.Time)
 		return c, proof, nil //nolint:nilerr // what is known by then is the answer
 	}
 	return c, proof, err
 }
 
-func (t *Tracer) leaveOut(ctx context.Context, f *Found, scratch *Scratch, c *Chain) (proof Row, err error) {
+func (t *Tracer) leaveOut(ctx context.Context, f *Found, c *Chain) (proof Row, err error) {
+	if err := t.chains.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer t.chains.Release(1)
+	scratch, err := OpenScratch(ctx, t.Pool, f.project)
+	if err != nil {
+		return nil, err
+	}
+	defer scratch.Close(ctx)
 	limits := t.Limits.orDefault()
 	q := f.question()
 	q.new, q.limits = scratch, limits

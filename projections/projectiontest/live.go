@@ -68,6 +68,12 @@ func Follow(t testing.TB, projections ...runner.Projection) *Live {
 	return l
 }
 
+// Log is the log that the read models follow.
+func (l *Live) Log() *eventstore.Client { return l.client }
+
+// Codec understands the events of the log.
+func (l *Live) Codec() *eventstore.Codec { return l.codec }
+
 func closed(t testing.TB, err error) {
 	if err != nil {
 		t.Error(err)
