@@ -1,6 +1,6 @@
 // Package readapi answers GET: lists, single records, timelines and dashboards,
-// all from the read models. Only a look at a document touches the log, through
-// a port, because looking is a fact.
+// all from the read models. Only two touch the log, each through a port: a look
+// at a document, because looking is a fact, and the question where a row is from.
 //
 // Row-level security keeps businesses apart. What a customer's contact may see
 // within the business stands in visible.go.
@@ -28,13 +28,16 @@ type ViewRecorder interface {
 	InvoiceViewed(ctx context.Context, who api.Principal, invoiceID string, version int) error
 }
 
-// Deps are what the read side stands on. All of it is required but Logger.
+// Deps are what the read side stands on. All of it is required but Logger, and
+// Provenance, without which its route is not there.
 type Deps struct {
 	Readers *database.Readers
 	Runner  projections.Waiter
 	Views   ViewRecorder
 	Now     func() time.Time
 	Logger  *slog.Logger
+
+	Provenance Provenance
 }
 
 // Register adds the routes.
@@ -50,6 +53,7 @@ func Register(a huma.API, d Deps) {
 	registerDashboards(a, d)
 	registerExports(a, d)
 	registerQuarantine(a, d)
+	registerProvenance(a, d)
 }
 
 // staff are the roles that see the whole business.

@@ -12,11 +12,13 @@ import (
 
 	"portal.example/internal/api"
 	"portal.example/projections/businesses"
+	"portal.example/projections/compare"
 	"portal.example/projections/customers"
 	"portal.example/projections/invoices"
 	"portal.example/projections/projectiontest"
 	"portal.example/projections/quotes"
 	"portal.example/projections/requests"
+	"portal.example/projections/runner"
 	"portal.example/projections/timeline"
 	"portal.example/readapi"
 )
@@ -93,10 +95,14 @@ func newWorld(t *testing.T) *world {
 		invoices.Projection{}, requests.Projection{}, timeline.Projection{})
 	mine, other := projectiontest.Sample()
 	w.last = w.live.Append(t, mine, other).String()
+	tracer := compare.NewTracer(compare.TracerConfig{
+		Pool: w.live.Pool, Log: w.live.Log(), Codec: w.live.Codec(),
+		Projections: []runner.Projection{invoices.Projection{}, customers.Projection{}, timeline.Projection{}},
+	})
 	a, router := api.New(api.Config{Tokens: everyone})
 	readapi.Register(a, readapi.Deps{
 		Readers: w.live.Readers, Runner: w.live.Runner, Views: w.views,
-		Now: func() time.Time { return projectiontest.Noon },
+		Now: func() time.Time { return projectiontest.Noon }, Provenance: tracer,
 	})
 	w.handler = router
 	return w
