@@ -18,9 +18,10 @@ import (
 
 // Exit statuses, which every subcommand's help repeats.
 const (
-	exitOK      = 0
-	exitFailed  = 1 // what was asked for could not be done
-	exitMisused = 2 // unknown subcommand or flag, or a wrong value
+	exitOK        = 0
+	exitFailed    = 1 // what was asked for could not be done
+	exitMisused   = 2 // unknown subcommand or flag, or a wrong value
+	exitDifferent = 3 // projections diff --exit-code
 )
 
 const exitHelp = "\n\nExit status: 0 done, 1 failed, 2 wrong usage or configuration."
@@ -54,6 +55,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.Is(err, errDifferent):
+		return exitDifferent
 	case errors.As(err, &wrong):
 		fmt.Fprintf(stderr, "portal: %v\n", err)
 		return exitMisused

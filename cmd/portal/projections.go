@@ -26,6 +26,7 @@ running portal or without one.` + exitHelp,
 		RunE: func(*cobra.Command, []string) error { return misusef("projections: name a subcommand, such as status") },
 	}
 	cmd.AddCommand(projectionsList(), projectionsStatus(), projectionsQuarantine())
+	cmd.AddCommand(projectionsDiff(), projectionsWhy())
 	return cmd
 }
 

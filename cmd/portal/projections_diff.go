@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+
+	"portal.example/internal/database"
+	"portal.example/projections/compare"
+)
+
+// comparison is what is to be compared, and how it is shown.
+type comparison struct {
+	compare.Options
+	from, to                  string
+	slug                      string
+	explain, exitCode, asJSON bool
+}
+
+func projectionsDiff() *cobra.Command {
+	c := comparison{}
+	cmd := &cobra.Command{
+		Use:   "diff NAME",
+		Short: "Tell how two builds of a read model differ, row by row",
+		Long: `Compares two builds of a read model: the live one and the newest that is being
+filled, unless --from and --to say otherwise. It counts the rows that are only in
+one of them and those that differ, by column, and shows some of each.
+
+Where one build is behind, it is waited for (--wait); after that, rows that were
+changed since are counted as "not yet" and not compared. Columns that only one
+version has are told apart.
+
+With --explain, it looks in the log for the events behind each example: those
+without which both versions come to the same row. That takes the code of both; where
+this program has that of one version only, it may not be able to tell.
+
+Texts that may be personal are withheld, unless --personal asks for them.
+
+Exit status: 0 done, 1 failed, 2 wrong usage or configuration; with --exit-code, 3
+where there is a difference.`,
+		Args: oneArg,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if c.Examples < 0 || c.Examples > compare.MaxExamples {
+				return misusef("--examples: must be from 0 to %d", compare.MaxExamples)
+			}
+			if c.Wait < 0 || c.Timeout <= 0 {
+				return misusef("--wait, --timeout: must not be negative")
+			}
+			report, err := c.run(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			if err := c.show(cmd.OutOrStdout(), report); err != nil {
+				return err
+			}
+			if c.exitCode && report.Different {
+				return errDifferent
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&c.from, "from", "live", "the older build: live, building, retired, its number or its schema")
+	cmd.Flags().StringVar(&c.to, "to", "building", "the newer build, named likewise")
+	cmd.Flags().StringVar(&c.slug, "business", "", "only rows of this business, by slug or id")
+	cmd.Flags().StringArrayVar(&c.Tables, "table", nil, "only this table; can be repeated")
+	cmd.Flags().IntVar(&c.Examples, "examples", 3, "how many rows to show of each kind of difference and table")
+	cmd.Flags().BoolVar(&c.Positions, "positions", false, "a row that says the same by another event is a difference")
+	cmd.Flags().BoolVar(&c.explain, "explain", false, "look for the events behind each example")
+	cmd.Flags().BoolVar(&c.Personal, "personal", false, "show texts that may be personal")
+	cmd.Flags().DurationVar(&c.Wait, "wait", 10*time.Second, "how long to wait for both builds to be at the same place in the log")
+	cmd.Flags().DurationVar(&c.Timeout, "timeout", 10*time.Minute, "how long a table may take")
+	cmd.Flags().BoolVar(&c.exitCode, "exit-code", false, "exit with status 3 where there is a difference")
+	cmd.Flags().BoolVar(&c.asJSON, "json", false, "print JSON for programs")
+	return cmd
+}
+
+// errDifferent ends the program with a status of its own and no message.
+var errDifferent = errors.New("there is a difference")
+
+func (c *comparison) run(cmd *cobra.Command, name string) (*compare.Report, error) {
+	cfg, err := readConfig()
+	if err != nil {
+		return nil, err
+	}
+	if !c.explain {
+		pool, err := database.Open(cmd.Context(), cfg.database)
+		if err != nil {
+			return nil, fmt.Errorf("DATABASE_URL: %w", err)
+		}
+		defer pool.Close()
+		return c.diff(cmd.Context(), pool, name)
+	}
+	logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	p, err := openPortal(cmd.Context(), cfg, logger)
+	if err != nil {
+		return nil, err
+	}
+	report, err := c.diff(cmd.Context(), p.pool, name)
+	if err == nil {
+		x := compare.Explainer{Pool: p.pool, Log: p.log, Codec: p.codec, Personal: c.Personal}
+		err = x.Explain(cmd.Context(), report,
+			compare.CodeOf(projections(), name, report.Old.Version), compare.CodeOf(projections(), name, report.New.Version))
+	}
+	return report, errors.Join(err, p.close())
+}
+
+func (c *comparison) diff(ctx context.Context, pool *pgxpool.Pool, name string) (*compare.Report, error) {
+	builds, err := compare.Builds(ctx, pool, name)
+	if err != nil {
+		return nil, err
+	}
+	if len(builds) == 0 {
+		return nil, misusef("there is no build of a projection %.60q; list names the projections", name)
+	}
+	was, err := compare.Choose(builds, c.from)
+	if err != nil {
+		return nil, fmt.Errorf("--from: %w", err)
+	}
+	is, err := compare.Choose(builds, c.to)
+	if err != nil {
+		return nil, fmt.Errorf("--to: %w", err)
+	}
+	if c.Business, err = businessOfRows(ctx, pool, c.slug); err != nil {
+		return nil, err
+	}
+	return compare.Diff(ctx, pool, was.Schema, is.Schema, c.Options)
+}
+
+// businessOfRows is the id of a business by its slug or id, as the read model of
+// businesses knows it, which needs no log. An empty one stays empty.
+func businessOfRows(ctx context.Context, pool *pgxpool.Pool, slug string) (id string, err error) {
+	if slug == "" {
+		return "", nil
+	}
+	err = pool.QueryRow(ctx, `SELECT business_id FROM read.businesses WHERE slug = $1 OR business_id = $1`, slug).Scan(&id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", misusef("--business: there is no business %.60q", slug)
+	}
+	return id, err
+}
+
+func (c *comparison) show(out io.Writer, r *compare.Report) error {
+	if c.asJSON {
+		encoder := json.NewEncoder(out)
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(r)
+	}
+	place := "both complete up to position " + r.New.Position
+	if !r.Aligned {
+		place = fmt.Sprintf("complete up to positions %s and %s: rows changed after the earlier one are not compared", r.Old.Position, r.New.Position)
+	}
+	fmt.Fprintf(out, "%s: version %d (%s, %s) → version %d (%s, %s); %s\n\n", r.New.Projection,
+		r.Old.Version, r.Old.State, r.Old.Schema, r.New.Version, r.New.State, r.New.Schema, place)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "rows before\tafter\tchanged\tonly before\tonly after\tnot yet\t  table\t")
+	for _, t := range r.Tables {
+		fmt.Fprintf(table, "%d\t%d\t%d\t%d\t%d\t%d\t  %s\t\n", t.OldRows, t.NewRows, t.Changed, t.OnlyOld, t.OnlyNew, t.NotYet, t.Name)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	w := newTextWriter(out)
+	for i := range r.Tables {
+		w.tableDiff(&r.Tables[i])
+	}
+	return nil
+}
+
+func (w textWriter) tableDiff(t *compare.Table) {
+	var notes []string
+	if len(t.Columns) > 0 {
+		counts := make([]string, len(t.Columns))
+		for i, c := range t.Columns {
+			counts[i] = fmt.Sprintf("%s %d", printable(c.Name), c.Rows)
+		}
+		notes = append(notes, "columns that differ: "+strings.Join(counts, ", "))
+	}
+	for text, columns := range map[string][]string{"columns only after": t.Added, "columns only before": t.Removed, "columns of another type": t.Retyped} {
+		if len(columns) > 0 {
+			notes = append(notes, text+": "+printable(strings.Join(columns, ", ")))
+		}
+	}
+	slices.Sort(notes)
+	if len(notes) > 0 {
+		fmt.Fprintf(w.out, "\n%s\n  %s\n", t.Name, strings.Join(notes, "\n  "))
+	}
+	for i := range t.Examples {
+		w.exampleDiff(t, &t.Examples[i])
+	}
+}
+
+// colours of the kinds of difference.
+var colours = map[compare.Kind]string{compare.Changed: "33", compare.OnlyOld: "31", compare.OnlyNew: "32"}
+
+func (w textWriter) exampleDiff(t *compare.Table, e *compare.Example) {
+	what := map[compare.Kind]string{compare.Changed: "changed", compare.OnlyOld: "only before", compare.OnlyNew: "only after"}[e.Kind]
+	var key []string
+	for _, name := range slices.Sorted(maps.Keys(e.Key)) {
+		key = append(key, name+"="+e.Key[name])
+	}
+	if len(t.Key) == 0 {
+		key = append(key, fmt.Sprintf("%d times before, %d after", e.Times[0], e.Times[1]))
+	}
+	fmt.Fprintf(w.out, "\n%s %s  %s\n", t.Name, printable(strings.Join(key, " ")), w.colour(colours[e.Kind], what))
+	for _, c := range e.Changes {
+		switch e.Kind {
+		case compare.Changed:
+			fmt.Fprintf(w.out, "  %s  %s → %s\n", printable(c.Name), valueText(c.From), valueText(c.To))
+		case compare.OnlyOld:
+			fmt.Fprintf(w.out, "  %s  %s\n", printable(c.Name), valueText(c.From))
+		case compare.OnlyNew:
+			fmt.Fprintf(w.out, "  %s  %s\n", printable(c.Name), valueText(c.To))
+		}
+	}
+	if e.Explanation != nil {
+		w.explanation(e.Explanation)
+	}
+}
+
+func (w textWriter) explanation(x *compare.Explanation) {
+	events, label := x.Events, "explained by"
+	switch {
+	case !x.Explained && len(x.Makers) > 0:
+		events, label = x.Makers, "not explained: "+printable(x.Why)+"; what differs is made by"
+	case !x.Explained:
+		label = "not explained: " + printable(x.Why)
+	case x.Gone:
+		label = "explained by how the row begins"
+	case x.Each:
+		label = "explained by any one of"
+	case len(x.Events) > 1:
+		label = "explained by, together,"
+	}
+	fmt.Fprintf(w.out, "  %s\n", w.colour("1", label))
+	for i := range events {
+		w.named(&events[i])
+	}
+}
+
+// named prints an event that is behind something.
+func (w textWriter) named(e *compare.Event) {
+	made := ""
+	switch {
+	case e.Makes:
+		made = "  makes the row"
+	case len(e.Columns) > 0:
+		made = "  " + strings.Join(e.Columns, ", ")
+	}
+	fmt.Fprintf(w.out, "    %s  %s  %s  %s  %s%s\n", w.colour("2", fmt.Sprintf("%8s", e.Position)),
+		e.RecordedAt.Format(time.RFC3339), w.colour("36", fmt.Sprintf("%-28s", printable(e.Type))),
+		printable(fmt.Sprintf("%s@%d", e.Stream, e.Revision)), printable(strings.TrimSpace(e.Actor.Kind+" "+e.Actor.ID)), printable(made))
+}
+
+// valueText is a value on one line.
+func valueText(value any) string {
+	if text, ok := value.(string); ok {
+		return printable(text)
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return "?" // not reached: it came from JSON
+	}
+	return printable(string(encoded))
+}
