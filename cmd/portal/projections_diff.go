@@ -19,6 +19,7 @@ import (
 
 	"portal.example/internal/database"
 	"portal.example/projections/compare"
+	"portal.example/projections/runner"
 )
 
 // comparison is what is to be compared, and how it is shown.
@@ -135,7 +136,14 @@ func (c *comparison) diff(ctx context.Context, pool *pgxpool.Pool, name string) 
 	if c.Business, err = businessOfRows(ctx, pool, c.slug); err != nil {
 		return nil, err
 	}
+	// Of events without personal fields nothing personal is made.
+	c.Personal = c.Personal || sealed(name, was.Version) && sealed(name, is.Version)
 	return compare.Diff(ctx, pool, was.Schema, is.Schema, c.Options)
+}
+
+func sealed(name string, version int) bool {
+	_, sealed := compare.CodeOf(projections(), name, version).(runner.Sealed)
+	return sealed
 }
 
 // businessOfRows is the id of a business by its slug or id, as the read model of
@@ -242,6 +250,9 @@ func (w textWriter) explanation(x *compare.Explanation) {
 		label = "explained by any one of"
 	case len(x.Events) > 1:
 		label = "explained by, together,"
+	}
+	if x.Explained && x.Stored != "" {
+		label += " (against the " + x.Stored + " row as it is stored)"
 	}
 	fmt.Fprintf(w.out, "  %s\n", w.colour("1", label))
 	for i := range events {

@@ -45,7 +45,7 @@ func TestProjectionsDiffAndWhy(t *testing.T) {
 	}
 	diff := []string{"projections", "diff", "invoices", "--from", "retired", "--to", "live"}
 	said := command(exitDifferent, append(diff, "--explain", "--exit-code")...)
-	for _, want := range []string{wrong, "billed  10000 → 10500", "explained by\n", "InvoiceLateFeeAdded", "columns that differ: version 1, billed 1, outstanding 1, details 1"} {
+	for _, want := range []string{wrong, "billed  10000 → 10500", "explained by (against the old row as it is stored)\n", "InvoiceLateFeeAdded", "columns that differ: version 1, billed 1, outstanding 1, details 1"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the diff does not say %q:\n%s", want, said)
 		}

@@ -103,8 +103,8 @@ type Example struct {
 	Kind     Kind              `json:"kind"`
 	Key      map[string]string `json:"key,omitempty"`
 	Business string            `json:"business"`
-	Stream   string            `json:"stream"` // of the event that changed it last, in the newer place
-	Position int64             `json:"position"`
+	Stream   string            `json:"_stream"` // of the event that changed it last
+	Position int64             `json:"_position"`
 	Times    [2]int64          `json:"times,omitzero"` // how often the row is in the old and the new table, where there is no key
 
 	Changes     []Change     `json:"changes"` // what differs; of a row in one table only, what it says
@@ -143,7 +143,7 @@ func Diff(ctx context.Context, pool *pgxpool.Pool, oldSchema, newSchema string, 
 		return nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	if _, err := conn.Exec(ctx, fmt.Sprintf(`SET statement_timeout = %d`, o.Timeout.Milliseconds())); err != nil {
+	if _, err := conn.Exec(ctx, fmt.Sprintf(`SET statement_timeout = %d; SET work_mem = '64MB'; `+makeDigests, o.Timeout.Milliseconds())); err != nil {
 		return nil, fmt.Errorf("compare: %w", err)
 	}
 	report := &Report{Business: o.Business}

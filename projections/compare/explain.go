@@ -13,8 +13,13 @@ import (
 type Explanation struct {
 	Explained bool `json:"explained"`
 
+	// Stored is the side, old or new, whose row was taken as it is stored, because
+	// its code is not there or does not make it. Otherwise both were folded again.
+	Stored string `json:"stored,omitempty"`
+
 	// Events are those without which there is no difference: the two versions,
-	// folding all events but these, come to the same row.
+	// folding all events but these, come to the same row. Where one side is taken
+	// as it is stored, the other comes to that.
 	Events []Event `json:"events,omitempty"`
 	Each   bool    `json:"each,omitempty"` // it takes one of them away, whichever; otherwise all
 	Gone   bool    `json:"gone,omitempty"` // the row begins with them: without them there is none, or what follows cannot be applied
@@ -108,10 +113,10 @@ func (s *search) fold(ctx context.Context, h History) (answer, error) {
 			return a, err
 		}
 	}
-	switch {
-	case s.new == nil:
+	switch s.new {
+	case nil:
 		return a, nil
-	case s.new == s.old: // the same code on both sides
+	case s.old: // the same code on both sides
 		a.is = a.was
 		return a, nil
 	default:
@@ -167,6 +172,12 @@ func (s *search) vanishesWithout(ctx context.Context, places []int) (bool, error
 // there is no row explain only a difference that lies in how it begins.
 func (s *search) explain(ctx context.Context) (Explanation, error) {
 	x := Explanation{Candidates: len(s.history.Events)}
+	switch {
+	case s.old == nil:
+		x.Stored = "old"
+	case s.new == nil:
+		x.Stored = "new"
+	}
 	singles, makers, err := s.singles(ctx)
 	if err == nil && len(singles) > 0 {
 		x.Explained, x.Each = true, len(singles) > 1

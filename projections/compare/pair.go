@@ -71,17 +71,18 @@ func (p *pair) compare(ctx context.Context, tx pgx.Tx, examples int, show discre
 		Name: p.name, Key: p.key, InOld: p.old != nil, InNew: p.new != nil,
 		Added: p.added, Removed: p.removed, Retyped: p.retyped, pair: p,
 	}
-	var counts []int64
 	var differing []common
 	sql := p.countKeyless()
 	if len(p.key) > 0 {
 		sql, differing = p.countKeyed(), p.columns
+	} else if _, err := tx.Exec(ctx, p.noteDigests(), p.args()...); err != nil {
+		return t, err
 	}
 	rows, err := tx.Query(ctx, sql, p.args()...)
 	if err != nil {
 		return t, err
 	}
-	counts, err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[[]int64])
+	counts, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[[]int64])
 	if err != nil {
 		return t, err
 	}
@@ -208,37 +209,6 @@ func (p *pair) countKeyed() string {
 		" CROSS JOIN LATERAL (SELECT " + p.lateRows() + " AS late) l"
 }
 
-// differing is what the tables without a key have in different numbers.
-func (p *pair) differing() string {
-	columns, list := make([]string, len(p.columns)), make([]string, len(p.columns))
-	for i, c := range p.columns {
-		columns[i], list[i] = c.in("r")+" AS "+ident(c.name), ident(c.name)
-	}
-	side := func(t *table, isOld bool) string {
-		return fmt.Sprintf("SELECT %s, %t AS is_old, _stream AS _from_stream, _position AS _from_position FROM %s r WHERE NOT %s",
-			strings.Join(columns, ", "), isOld, p.side(t), p.late("r."+positionColumn))
-	}
-	return fmt.Sprintf(`
-		SELECT %[1]s, count(*) FILTER (WHERE is_old) AS _old_times, count(*) FILTER (WHERE NOT is_old) AS _new_times,
-		       max(_from_stream) AS _from_stream, max(_from_position) AS _from_position
-		FROM (%[2]s UNION ALL %[3]s) sides GROUP BY %[1]s
-		HAVING count(*) FILTER (WHERE is_old) <> count(*) FILTER (WHERE NOT is_old)`,
-		strings.Join(list, ", "), side(p.old, true), side(p.new, false))
-}
-
-func (p *pair) countKeyless() string {
-	count := func(t *table, condition string) string {
-		return "(SELECT count(*) FROM " + p.side(t) + " r WHERE " + condition + ")"
-	}
-	late := p.late("r." + positionColumn)
-	return fmt.Sprintf(`
-		SELECT ARRAY[%s, %s, %s + %s,
-		             coalesce(sum(greatest(_old_times - _new_times, 0)), 0)::bigint,
-		             coalesce(sum(greatest(_new_times - _old_times, 0)), 0)::bigint, 0]
-		FROM (%s) d`,
-		count(p.old, "true"), count(p.new, "true"), count(p.old, late), count(p.new, late), p.differing())
-}
-
 func (p *pair) examples(ctx context.Context, tx pgx.Tx, kind Kind, limit int) ([]Example, error) {
 	if len(p.key) == 0 {
 		return p.keylessExamples(ctx, tx, kind, limit)
@@ -275,48 +245,6 @@ func (p *pair) examples(ctx context.Context, tx pgx.Tx, kind Kind, limit int) ([
 		e.Business, e.Stream, e.Position = either.origin()
 		if _, stream, position := e.old.origin(); position > e.Position {
 			e.Stream, e.Position = stream, position
-		}
-		return e, nil
-	})
-}
-
-func (p *pair) keylessExamples(ctx context.Context, tx pgx.Tx, kind Kind, limit int) ([]Example, error) {
-	order := ">"
-	if kind == OnlyNew {
-		order = "<"
-	}
-	fields := make([]string, len(p.columns))
-	for i, c := range p.columns {
-		fields[i] = "'" + strings.ReplaceAll(c.name, "'", "''") + "', " + ident(c.name)
-	}
-	// A function takes at most a hundred arguments.
-	var objects []string
-	for part := range slices.Chunk(fields, 40) {
-		objects = append(objects, "jsonb_build_object("+strings.Join(part, ", ")+")")
-	}
-	rows, err := tx.Query(ctx, fmt.Sprintf(`
-		SELECT %s, _old_times, _new_times, _from_stream, _from_position
-		FROM (%s) d WHERE _old_times %s _new_times ORDER BY _from_position, 1 LIMIT %d`,
-		strings.Join(objects, " || "), p.differing(), order, limit), p.args()...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Example, error) {
-		e := Example{Kind: kind}
-		var said []byte
-		if err := row.Scan(&said, &e.Times[0], &e.Times[1], &e.Stream, &e.Position); err != nil {
-			return e, err
-		}
-		var content Row
-		if err := decodeRow(said, &content); err != nil {
-			return e, err
-		}
-		e.Business, _, _ = content.origin()
-		if e.Times[0] > 0 {
-			e.old = content
-		}
-		if e.Times[1] > 0 {
-			e.new = content
 		}
 		return e, nil
 	})

@@ -277,7 +277,7 @@ func (t *Tracer) chain(ctx context.Context, f *Found) (_ *Chain, proof Row, err 
 	proof, err = t.leaveOut(bounded, f, c)
 	if bounded.Err() != nil && ctx.Err() == nil {
 		c.Complete, c.Why = false, fmt.Sprintf("it took longer than %s", t.Time)
-		return c, proof, nil //nolint:nilerr // what is known by then is the answer
+		return c, proof, nil // what is known by then is the answer
 	}
 	return c, proof, err
 }
