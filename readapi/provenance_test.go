@@ -48,3 +48,23 @@ func TestProvenance(t *testing.T) {
 	w.get("owner", invoices+"status=issued").must(http.StatusUnprocessableEntity)
 	w.get("owner", invoices+"a,b").must(http.StatusUnprocessableEntity)
 }
+
+// The way that docs/provenance.md shows: a figure is a sum over rows that a list
+// has, and each row leads to its events.
+func TestFromAFigureToItsEvents(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	figure := w.get("owner", "/dashboards/money").must(http.StatusOK).body["outstanding"].(map[string]any)["amount"].(float64)
+	sum := 0.0
+	for _, item := range w.get("owner", "/invoices?status=issued&limit=200").must(http.StatusOK).body["items"].([]any) {
+		invoice := item.(map[string]any)
+		sum += invoice["outstanding"].(map[string]any)["amount"].(float64)
+		chain := w.get("owner", "/provenance/invoices/invoices/"+invoice["id"].(string)+"?full=true").must(http.StatusOK).body["chain"].(map[string]any)
+		if chain["complete"] != true || len(chain["events"].([]any)) < 3 {
+			t.Errorf("%v is made by %v", invoice["id"], chain)
+		}
+	}
+	if sum != figure || figure == 0 {
+		t.Errorf("the rows come to %v, the dashboard says %v", sum, figure)
+	}
+}
