@@ -63,9 +63,15 @@ func TestADiffWaitsUntilBothAreAtOnePlace(t *testing.T) {
 		report, err := Diff(ctx, pool, ahead, behind, Options{Wait: time.Minute})
 		done <- result{report, err}
 	}()
-	until(ctx, t, func() bool { // it has looked
+	until(ctx, t, func() bool { // it has looked, and waits
+		select {
+		case <-done:
+			t.Fatal("it did not wait")
+		default:
+		}
 		var n int
-		err := pool.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE application_name = 'portal diff' AND datname = current_database()`).Scan(&n)
+		err := pool.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity
+			WHERE application_name = 'portal diff' AND datname = current_database() AND state = 'idle' AND query ILIKE 'rollback%'`).Scan(&n)
 		return err == nil && n == 1
 	})
 	// It arrives, though it missed a few rows.

@@ -70,6 +70,17 @@ func TestAFeeRuleIsMended(t *testing.T) {
 		t.Errorf("columns: %v", table.Columns)
 	}
 
+	// What happens after the comparison is no part of it.
+	later, err := live.Codec().Encode(ctx, invoice.Stream(projectiontest.DueID), charged().Events[0].Metadata, invoice.LateFeeAdded{
+		CustomerID: projectiontest.ReyesID, ChargeID: domaintest.ID(903), Amount: euros(100), At: domaintest.Noon,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := live.Log().Append(ctx, invoice.Stream(projectiontest.DueID), eventstore.Any(), later...); err != nil {
+		t.Fatal(err)
+	}
+
 	x := &Explainer{Pool: live.Pool, Log: live.Log(), Codec: live.Codec()}
 	known := []runner.Projection{fixed{}}
 	if err := x.Explain(ctx, report, CodeOf(known, "invoices", was.Version), CodeOf(known, "invoices", is.Version)); err != nil {

@@ -14,7 +14,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"pgregory.net/rapid"
 
+	"portal.example/domain/invoice"
 	"portal.example/eventstore"
+	"portal.example/projections/invoices"
 	"portal.example/projections/projectiontest"
 	"portal.example/projections/runner"
 	"portal.example/projections/timeline"
@@ -30,7 +32,7 @@ func TestADiffNamesWhatDiffersAndWhy(t *testing.T) {
 	scratches := [2]*Scratch{scratch(t, pool, feesTwice{}), scratch(t, pool, fixed{})}
 	explained, together := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
-		ctx, events := t.Context(), projectiontest.Draw(rt).Events
+		ctx, events := t.Context(), draw(rt)
 		was, is := fill(ctx, rt, pool, feesTwice{}, "live", events), fill(ctx, rt, pool, fixed{}, "building", events)
 		defer drop(ctx, rt, pool, was, is)
 		report, err := Diff(ctx, pool, was, is, Options{Examples: MaxExamples})
@@ -87,7 +89,7 @@ func TestADiffOfRowsWithoutAKey(t *testing.T) {
 	scratches := [2]*Scratch{scratch(t, pool, deaf{}), scratch(t, pool, timeline.Projection{})}
 	seen := make(map[Kind]int)
 	rapid.Check(t, func(rt *rapid.T) {
-		ctx, events := t.Context(), projectiontest.Draw(rt).Events
+		ctx, events := t.Context(), draw(rt)
 		was, is := fill(ctx, rt, pool, deaf{}, "live", events), fill(ctx, rt, pool, timeline.Projection{}, "building", events)
 		defer drop(ctx, rt, pool, was, is)
 		report, err := Diff(ctx, pool, was, is, Options{Examples: MaxExamples, Personal: true})
@@ -132,6 +134,20 @@ func TestADiffOfRowsWithoutAKey(t *testing.T) {
 	}
 }
 
+// draw makes a random history in which some late fees and a view are certain.
+func draw(t *rapid.T) []eventstore.Decoded {
+	h, id := projectiontest.Draw(t), projectiontest.ID(777)
+	add := func(e invoice.Event) { h.Add(projectiontest.Sam, invoice.Stream(id), e) }
+	customer, at := projectiontest.CustomerID, projectiontest.Noon
+	add(invoice.Drafted{InvoiceID: id, BusinessID: h.Business, CustomerID: customer, Currency: "EUR", At: at})
+	add(invoice.Issued{CustomerID: customer, Number: 777, Total: euros(1000), At: at})
+	for i := range rapid.SampledFrom([]int{2, 1, 3, 0}).Draw(t, "fees") {
+		add(invoice.LateFeeAdded{CustomerID: customer, ChargeID: projectiontest.ID(780 + i), Amount: euros(int64(100 + i)), At: at})
+	}
+	add(invoice.Viewed{CustomerID: customer, ContactID: projectiontest.DanaID, Version: 1, At: at})
+	return h.Events
+}
+
 func scratch(t *testing.T, pool *pgxpool.Pool, p runner.Projection) *Scratch {
 	t.Helper()
 	s, err := OpenScratch(t.Context(), pool, p)
@@ -142,8 +158,14 @@ func scratch(t *testing.T, pool *pgxpool.Pool, p runner.Projection) *Scratch {
 	return s
 }
 
+// failer is a test, or a round of rapid's.
+type failer interface {
+	projectiontest.Fataler
+	Fatalf(format string, args ...any)
+}
+
 // explainIn explains an example by the events of its stream.
-func explainIn(ctx context.Context, t *rapid.T, scratches [2]*Scratch, table *Table, e *Example, events []eventstore.Decoded) Explanation {
+func explainIn(ctx context.Context, t failer, scratches [2]*Scratch, table *Table, e *Example, events []eventstore.Decoded) Explanation {
 	t.Helper()
 	q := table.pair.question(e)
 	q.old, q.new, q.limits = scratches[0], scratches[1], Limits{}.orDefault()
@@ -257,4 +279,47 @@ func rowOf(rows []string, id string) map[string]any {
 		}
 	}
 	return nil
+}
+
+// largeFeesTwice counts a fee twice if it is of four euros or more.
+type largeFeesTwice struct{ invoices.Projection }
+
+func (largeFeesTwice) Apply(ctx context.Context, tx pgx.Tx, batch []eventstore.Decoded) error {
+	var counted []eventstore.Decoded
+	for _, d := range batch {
+		counted = append(counted, d)
+		if fee, ok := d.Event.(invoice.LateFeeAdded); ok && fee.Amount.Amount >= 400 {
+			counted = append(counted, d)
+		}
+	}
+	return invoices.Projection{}.Apply(ctx, tx, counted)
+}
+
+// Several events explain a difference together, and none that has nothing to do
+// with it is among them.
+func TestAsFewEventsAsItTakes(t *testing.T) {
+	t.Parallel()
+	ctx, pool, h := t.Context(), migrated(t), charged()
+	for i, amount := range []int64{400, 100, 600} {
+		h.Add(projectiontest.Sam, invoice.Stream(projectiontest.DueID), invoice.LateFeeAdded{
+			CustomerID: projectiontest.ReyesID, ChargeID: projectiontest.ID(910 + i), Amount: euros(amount), At: projectiontest.Noon,
+		})
+	}
+	was, is := fill(ctx, t, pool, largeFeesTwice{}, "live", h.Events), fill(ctx, t, pool, fixed{}, "building", h.Events)
+	report, err := Diff(ctx, pool, was, is, Options{Examples: 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scratches := [2]*Scratch{scratch(t, pool, largeFeesTwice{}), scratch(t, pool, fixed{})}
+	e := exampleOf(t, &report.Tables[0], projectiontest.DueID)
+	x := explainIn(ctx, t, scratches, &report.Tables[0], e, h.Events)
+	var want []uuid.UUID
+	for _, d := range h.Events {
+		if fee, ok := d.Event.(invoice.LateFeeAdded); ok && d.Record.Stream == e.Stream && fee.Amount.Amount >= 400 {
+			want = append(want, d.Record.ID)
+		}
+	}
+	if diff := cmp.Diff([][]uuid.UUID{want}, alternatives(x)); diff != "" || len(want) != 3 {
+		t.Errorf("explained by (-want +got):\n%s", diff)
+	}
 }
