@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"portal.example/internal/database"
+	readmodels "portal.example/projections"
 	"portal.example/projections/compare"
 	"portal.example/projections/runner"
 )
@@ -110,7 +111,9 @@ func (c *comparison) run(cmd *cobra.Command, name string) (*compare.Report, erro
 	}
 	report, err := c.diff(cmd.Context(), p.pool, name)
 	if err == nil {
-		x := compare.Explainer{Pool: p.pool, Log: p.log, Codec: p.codec, Personal: c.Personal}
+		x := compare.Explainer{
+			Pool: p.pool, Log: p.log, Codec: p.codec, Disclosed: readmodels.Disclosed, Personal: c.Personal,
+		}
 		err = x.Explain(cmd.Context(), report,
 			compare.CodeOf(projections(), name, report.Old.Version), compare.CodeOf(projections(), name, report.New.Version))
 	}
@@ -138,6 +141,7 @@ func (c *comparison) diff(ctx context.Context, pool *pgxpool.Pool, name string) 
 	}
 	// Of events without personal fields nothing personal is made.
 	c.Personal = c.Personal || sealed(name, was.Version) && sealed(name, is.Version)
+	c.Disclosed = readmodels.Disclosed
 	return compare.Diff(ctx, pool, was.Schema, is.Schema, c.Options)
 }
 

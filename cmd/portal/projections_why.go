@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	readmodels "portal.example/projections"
 	"portal.example/projections/compare"
 )
 
@@ -76,7 +77,8 @@ Texts that may be personal are withheld, unless --personal asks for them.` + exi
 func (p *portal) why(cmd *cobra.Command, key compare.Key, slug string, full, personal bool) (*compare.Provenance, error) {
 	ctx := cmd.Context()
 	tracer := compare.NewTracer(compare.TracerConfig{
-		Pool: p.pool, Log: p.log, Codec: p.codec, Projections: projections(), Personal: personal, Time: chainTime,
+		Pool: p.pool, Log: p.log, Codec: p.codec, Projections: projections(),
+		Disclosed: readmodels.Disclosed, Personal: personal, Time: chainTime,
 	})
 	found, err := p.find(ctx, tracer, key, slug)
 	if errors.Is(err, compare.ErrBadKey) {

@@ -31,6 +31,7 @@ import (
 	"portal.example/internal/bookmark"
 	"portal.example/internal/reactions"
 	"portal.example/internal/telemetry"
+	readmodels "portal.example/projections"
 	"portal.example/projections/compare"
 	"portal.example/projections/runner"
 	"portal.example/readapi"
@@ -214,7 +215,9 @@ func (s *server) routes(metrics *prometheus.Registry, proxies api.Proxies) http.
 	s.useCases(a)
 	readapi.Register(a, readapi.Deps{
 		Readers: s.readers, Runner: s.runner, Views: s.views(), Now: s.room.Now, Logger: s.logger,
-		Provenance: compare.NewTracer(compare.TracerConfig{Pool: s.pool, Log: s.log, Codec: s.codec, Projections: projections()}),
+		Provenance: compare.NewTracer(compare.TracerConfig{
+			Pool: s.pool, Log: s.log, Codec: s.codec, Projections: projections(), Disclosed: readmodels.Disclosed,
+		}),
 	})
 	s.health(router)
 	router.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
