@@ -13,6 +13,9 @@ import (
 // businessID is every id that can stand between quotes as it is.
 var businessID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
 
+// ReaderName is what the connections of readers are called in pg_stat_activity.
+const ReaderName = "portal reader"
+
 // Readers are connections that can read and nothing else, and see of the read
 // models the rows of one business at a time. They are apart from those that
 // write, so that the role and the search path, which is schema read, are set
@@ -24,7 +27,7 @@ type Readers struct{ pool *pgxpool.Pool }
 func NewReaders(ctx context.Context, pool *pgxpool.Pool) (*Readers, error) {
 	cfg := pool.Config()
 	params := cfg.ConnConfig.RuntimeParams
-	params["application_name"] = "portal reader"
+	params["application_name"] = ReaderName
 	params["search_path"] = "read"
 	params["default_transaction_read_only"] = "on"
 	params["default_transaction_isolation"] = "repeatable read" // all of a look is at one moment

@@ -32,6 +32,9 @@ func (Projection) Schema() string { return schema }
 // Types implements runner.Projection.
 func (Projection) Types() []string { return table.Names(business.Types) }
 
+// RowsComeFromOneStream implements runner.StreamRows.
+func (Projection) RowsComeFromOneStream() {}
+
 type row struct {
 	table.Origin
 	Slug         string     `db:"slug"`

@@ -32,6 +32,9 @@ func (Projection) Schema() string { return schema }
 // Types implements runner.Projection.
 func (Projection) Types() []string { return table.Names(customer.Types) }
 
+// RowsComeFromOneStream implements runner.StreamRows.
+func (Projection) RowsComeFromOneStream() {}
+
 // Apply implements runner.Projection.
 func (Projection) Apply(ctx context.Context, tx pgx.Tx, batch []eventstore.Decoded) error {
 	ids := table.IDs(batch)

@@ -31,6 +31,9 @@ func (Projection) Schema() string { return schema }
 // Types implements runner.Projection.
 func (Projection) Types() []string { return table.Names(invoice.Types) }
 
+// RowsComeFromOneStream implements runner.StreamRows.
+func (Projection) RowsComeFromOneStream() {}
+
 // Apply implements runner.Projection.
 func (Projection) Apply(ctx context.Context, tx pgx.Tx, batch []eventstore.Decoded) error {
 	rows, err := invoices.Open(ctx, tx, table.IDs(batch), func(r *row) string { return r.InvoiceID })

@@ -15,7 +15,7 @@ import (
 
 // errFenced says that the checkpoint is not where this leader left it: somebody
 // else leads, though this one may still hold a lock that Postgres has given up.
-var errFenced = errors.New("the checkpoint was moved by another leader")
+var errFenced = errors.New("the checkpoint was moved, or rows were changed, by another")
 
 // checkpoint is how far into which log a build is.
 type checkpoint struct {
@@ -24,6 +24,11 @@ type checkpoint struct {
 	event    *landmark  // the last event that was dealt with
 	asOf     time.Time
 	caughtUp bool
+
+	events    int64  // applied or held back so far
+	lastEvent uint64 // commit position of the last of them
+	complete  bool   // the end of the build's scope has been reached
+	edition   int64  // of rows and state, which others than the leader may change
 }
 
 // landmark is an event by which the log is recognised.
@@ -45,9 +50,11 @@ func loadCheckpoint(ctx context.Context, db querier, build int64) (c checkpoint,
 		revision *int64
 	)
 	err = db.QueryRow(ctx, `
-		SELECT state, commit_position, prepare_position, log_id, event_id, event_stream, event_revision, as_of, caught_up
+		SELECT state, commit_position, prepare_position, log_id, event_id, event_stream, event_revision, as_of, caught_up,
+		       events, last_event, complete, edition
 		FROM runner.builds WHERE id = $1 AND state <> 'retired'`, build).
-		Scan(&s, &c.position.Commit, &c.position.Prepare, &c.logID, &id, &stream, &revision, &c.asOf, &c.caughtUp)
+		Scan(&s, &c.position.Commit, &c.position.Prepare, &c.logID, &id, &stream, &revision, &c.asOf, &c.caughtUp,
+			&c.events, &c.lastEvent, &c.complete, &c.edition)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return c, s, errGone
 	}
@@ -72,11 +79,13 @@ func (c checkpoint) store(ctx context.Context, db execer, build int64, before ch
 		UPDATE runner.builds
 		SET commit_position = $2, prepare_position = $3, log_id = $4,
 		    event_id = $5, event_stream = $6, event_revision = $7,
-		    as_of = greatest(as_of, $8), caught_up = $9
+		    as_of = greatest(as_of, $8), caught_up = $9, events = $14, last_event = $15, complete = $16
 		WHERE id = $1 AND state <> 'retired' AND commit_position = $10 AND prepare_position = $11
-		  AND log_id IS NOT DISTINCT FROM $12 AND event_id IS NOT DISTINCT FROM $13`,
+		  AND log_id IS NOT DISTINCT FROM $12 AND event_id IS NOT DISTINCT FROM $13
+		  AND edition = $17`,
 		build, c.position.Commit, c.position.Prepare, c.logID, id, stream, revision, c.asOf, c.caughtUp,
-		before.position.Commit, before.position.Prepare, before.logID, idBefore)
+		before.position.Commit, before.position.Prepare, before.logID, idBefore,
+		c.events, c.lastEvent, c.complete, before.edition)
 	if err == nil && tag.RowsAffected() != 1 {
 		return errFenced
 	}

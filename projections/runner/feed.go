@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"portal.example/eventstore"
 	"portal.example/internal/wait"
 )
@@ -39,6 +41,7 @@ type batch struct {
 	last     *landmark // the last event of the piece, wanted or not; nil if there was none
 	created  time.Time // of the last event
 	caughtUp bool      // with it, history is over
+	complete bool      // with it, the scope is over
 }
 
 // feed reads and decodes one batch ahead of the one that is being applied.
@@ -50,6 +53,8 @@ type feed struct {
 	growing    int  // the limit of the next batch, until it is the former
 	everything bool // the source does not filter by type
 	sealed     bool // personal fields are left empty
+	scope      *Scope
+	throttle   int // events a second; 0 for no bound
 	from       eventstore.Position
 
 	batches chan batch
@@ -64,18 +69,23 @@ type feed struct {
 // position.
 func (f *feed) run(ctx context.Context) {
 	defer close(f.batches)
+	pace := f.pace()
 	for f.err == nil {
-		f.everything = f.everything || len(f.types) == 0
-		f.err = f.follow(ctx)
+		f.everything = f.everything || len(f.types) == 0 && len(f.streams()) == 0
+		f.err = f.follow(ctx, pace)
 		f.everything = true
 	}
 }
 
 // follow returns nil when history is over and the source should be one without
 // filter.
-func (f *feed) follow(ctx context.Context) error {
+func (f *feed) follow(ctx context.Context, pace *rate.Limiter) error {
 	filter := eventstore.UserEvents()
-	if !f.everything {
+	switch {
+	case f.everything:
+	case len(f.streams()) > 0:
+		filter = eventstore.StreamPrefix(f.streams()...)
+	default:
 		filter = eventstore.TypePrefix(f.types...)
 	}
 	source := f.client(ctx, eventstore.SubscribeOptions{From: f.from, Filter: filter, Buffer: 2 * largestBatch})
@@ -86,12 +96,16 @@ func (f *feed) follow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := await(ctx, pace, count(notices)); err != nil {
+			return err
+		}
 		b, err := f.decode(ctx, notices)
 		if err != nil {
 			return err
 		}
 		live = over(notices, live)
 		b.caughtUp = live && !filtered
+		b.complete = f.scope.over(b.created, b.caughtUp)
 		select {
 		case f.batches <- b:
 		case <-ctx.Done():
@@ -114,6 +128,9 @@ func (f *feed) gather(ctx context.Context, source Source, live bool) ([]eventsto
 	if !live {
 		limit = min(f.limit, max(f.growing, firstBatch))
 		f.growing = 2 * limit
+	}
+	if f.throttle > 0 {
+		limit = min(limit, burst(f.throttle))
 	}
 	notices, err := source.NextBatch(ctx, limit)
 	if err != nil || live {
@@ -171,7 +188,7 @@ func (f *feed) decode(ctx context.Context, notices []eventstore.Notice) (batch, 
 			continue
 		}
 		b.last, b.created = markOf(&n.Event), n.Event.Created
-		if wants(f.types, n.Event.Type) {
+		if wants(f.types, n.Event.Type) && f.scope.admits(&n.Event) {
 			wanted = append(wanted, n.Event)
 		}
 	}
@@ -190,4 +207,40 @@ func (f *feed) decode(ctx context.Context, notices []eventstore.Notice) (batch, 
 // wants is exact, while the log's own filter goes by prefix.
 func wants(types []string, eventType string) bool {
 	return len(types) == 0 || slices.Contains(types, eventType)
+}
+
+// streams are those that the scope is about, empty for all.
+func (f *feed) streams() []string {
+	if f.scope == nil {
+		return nil
+	}
+	return f.scope.Streams
+}
+
+// pace is the token bucket of a throttled feed, nil for one without a bound.
+func (f *feed) pace() *rate.Limiter {
+	if f.throttle == 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(f.throttle), burst(f.throttle))
+}
+
+// burst is the largest batch of a throttled feed: a quarter of a second's worth,
+// so that it flows and its leader hears of other wishes soon.
+func burst(throttle int) int { return max(1, throttle/4) }
+
+func await(ctx context.Context, pace *rate.Limiter, events int) error {
+	if pace == nil || events == 0 {
+		return nil
+	}
+	return pace.WaitN(ctx, min(events, pace.Burst()))
+}
+
+func count(notices []eventstore.Notice) (events int) {
+	for i := range notices {
+		if notices[i].Kind == eventstore.EventAppeared {
+			events++
+		}
+	}
+	return events
 }

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,8 +51,7 @@ func (l *leader) makeIndexes(ctx context.Context) error {
 	err := pgx.BeginFunc(ctx, l.conn, func(tx pgx.Tx) error {
 		var definitions []string
 		if err := tx.QueryRow(ctx, `
-			SELECT deferred_indexes FROM runner.builds WHERE id = $1 AND state = 'building' FOR UPDATE`,
-			l.build.id).Scan(&definitions); err != nil || len(definitions) == 0 {
+			SELECT deferred_indexes FROM runner.builds WHERE id = $1 AND state = 'building'`, l.build.id).Scan(&definitions); err != nil || len(definitions) == 0 {
 			return err
 		}
 		made = len(definitions)
@@ -62,9 +62,16 @@ func (l *leader) makeIndexes(ctx context.Context) error {
 		if err := execute(ctx, tx, definitions...); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `UPDATE runner.builds SET deferred_indexes = '{}' WHERE id = $1`, l.build.id)
+		// Not locked before, or whoever cancels the build would have to wait.
+		tag, err := tx.Exec(ctx, `UPDATE runner.builds SET deferred_indexes = '{}' WHERE id = $1 AND state = 'building'`, l.build.id)
+		if err == nil && tag.RowsAffected() != 1 {
+			return errGone
+		}
 		return err
 	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return errGone
+	}
 	if err == nil && made > 0 {
 		l.log.InfoContext(ctx, "made the indexes", "indexes", made, "took", time.Since(began))
 	}

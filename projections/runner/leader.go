@@ -33,6 +33,15 @@ type leader struct {
 	live    bool
 	indexed bool      // no index waits to be made
 	fresh   time.Time // when it was last known that nothing is missing
+
+	feed *feed // nil while nothing is to be read
+	halt func()
+
+	// Of a build that is being filled.
+	wishes wishes
+	pace   pace
+	told   *told // what Postgres has; nil while that is not known
+	note   string
 }
 
 // lead applies what the log has and what it gets, until something is lost:
@@ -51,18 +60,8 @@ func (l *leader) lead(ctx context.Context) error {
 		l.runner.metrics.left(l.build)
 	}()
 
-	ctx, cancel := context.WithCancel(ctx)
-	_, sealed := l.build.projection.(Sealed)
-	f := &feed{
-		client: l.runner.subscribe, codec: l.runner.cfg.Codec, types: l.build.projection.Types(), sealed: sealed,
-		limit: l.limit, from: l.at.position, batches: make(chan batch),
-	}
-	go f.run(ctx)
-	err := l.follow(ctx, f)
-	cancel()
-	for range f.batches { // until the feed is gone
-	}
-	return err
+	defer l.stopReading()
+	return l.follow(ctx)
 }
 
 // prepare reads where the build is, and makes sure that this is the log which
@@ -111,42 +110,73 @@ func (l *leader) verify(ctx context.Context) (checkpoint, error) {
 	}
 }
 
-func (l *leader) follow(ctx context.Context, f *feed) error {
+func (l *leader) follow(ctx context.Context) error {
+	if err := l.hear(ctx); err != nil {
+		return err
+	}
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	for {
-		select {
-		case b, more := <-f.batches:
-			if !more {
-				return f.err
-			}
-			if err := l.take(ctx, b); err != nil {
-				return err
-			}
-		case <-tick.C:
-			if err := l.tick(ctx); err != nil {
-				return err
-			}
+		l.read(ctx)
+		if err := l.step(ctx, tick.C); err != nil {
+			return err
 		}
 	}
 }
 
-// take deals with a batch. When there is nothing in it for this projection, the
-// place is only remembered, and written down with the next tick.
+// step deals with what comes next. A tick goes before a batch, for with a history
+// ahead there is always a batch.
+func (l *leader) step(ctx context.Context, tick <-chan time.Time) error {
+	select {
+	case <-tick:
+		return l.tick(ctx)
+	default:
+	}
+	var batches chan batch
+	if l.feed != nil {
+		batches = l.feed.batches
+	}
+	select {
+	case b, more := <-batches:
+		if !more {
+			return l.fed()
+		}
+		return l.take(ctx, b)
+	case <-tick:
+		return l.tick(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 func (l *leader) take(ctx context.Context, b batch) error {
+	if err := l.absorb(ctx, b); err != nil {
+		return err
+	}
+	return l.settle(ctx)
+}
+
+// absorb applies a batch. When there is nothing in it for this projection, the
+// place is only remembered, and written down with the next tick.
+func (l *leader) absorb(ctx context.Context, b batch) error {
 	next := l.at
-	next.caughtUp = b.caughtUp
+	next.caughtUp, next.complete = b.caughtUp && !b.complete, b.complete
 	if b.position.Compare(next.position) > 0 {
 		next.position = b.position
 	}
 	if b.last != nil {
 		next.event = b.last
-		next.asOf = later(next.asOf, b.created)
+		next.asOf = later(next.asOf, l.build.scope.within(b.created))
 	}
 	if err := next.identify(ctx, l.runner.cfg.Client); err != nil {
 		return err
 	}
-	if len(b.events) > 0 {
+	if b.complete {
+		next.asOf = l.build.scope.Until
+	}
+	if n := len(b.events); n > 0 {
+		next.events += int64(n)
+		next.lastEvent = b.events[n-1].Record.Position.Commit
 		if err := l.apply(ctx, b.events, next); err != nil {
 			return err
 		}
@@ -154,24 +184,34 @@ func (l *leader) take(ctx context.Context, b batch) error {
 		l.limit = min(2*l.limit, largestBatch)
 	}
 	l.arrive(next)
-	if !l.live && l.at.caughtUp {
-		return l.cutOver(ctx)
-	}
 	return nil
 }
 
 // arrive makes known how far the build is.
 func (l *leader) arrive(at checkpoint) {
 	l.at = at
-	l.runner.metrics.at(l.build, at, len(l.held), time.Now())
+	now := time.Now()
+	l.runner.metrics.at(l.build, at, len(l.held), now)
 	if l.live {
 		l.runner.arrived(l.build.projection.Name(), at.position)
+		return
 	}
+	l.pace.note(now, at)
 }
 
 func (l *leader) tick(ctx context.Context) error {
+	if err := l.lookAround(ctx); err != nil {
+		return err
+	}
+	return l.settle(ctx)
+}
+
+func (l *leader) lookAround(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, tickLimit)
 	defer cancel()
+	if err := l.hear(ctx); err != nil {
+		return err
+	}
 	streams, err := l.streamsToRetry(ctx)
 	if err != nil {
 		return err
@@ -190,10 +230,7 @@ func (l *leader) tick(ctx context.Context) error {
 		}
 	}
 	l.arrive(l.at)
-	if !l.live && l.at.caughtUp {
-		return l.cutOver(ctx)
-	}
-	return nil
+	return l.tell(ctx)
 }
 
 // refresh finds out whether the tables are complete up to now: whether the log

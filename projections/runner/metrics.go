@@ -14,6 +14,9 @@ type metrics struct {
 	batchSize, batchSeconds *prometheus.HistogramVec
 	position, lag, held     *prometheus.GaugeVec
 	leads                   *prometheus.GaugeVec
+
+	// Of builds that are being filled.
+	fraction, rate, remaining *prometheus.GaugeVec
 }
 
 func newMetrics(registerer prometheus.Registerer) *metrics {
@@ -39,9 +42,14 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 		lag:      gauge("lag_seconds", "Age of the moment up to which the tables are complete."),
 		held:     gauge("quarantined_streams", "Streams that wait for a retry."),
 		leads:    gauge("leader", "1 where this instance leads."),
+
+		fraction:  gauge("replay_done_ratio", "How much of the log a build that is being filled has dealt with, 0 to 1."),
+		rate:      gauge("replay_events_per_second", "Events that a build is being filled with, of late."),
+		remaining: gauge("replay_remaining_seconds", "About how long the rest takes; absent where nobody can tell."),
 	}
 	if registerer != nil {
-		registerer.MustRegister(m.events, m.batchSize, m.batchSeconds, m.position, m.lag, m.held, m.leads)
+		registerer.MustRegister(m.events, m.batchSize, m.batchSeconds, m.position, m.lag, m.held, m.leads,
+			m.fraction, m.rate, m.remaining)
 	}
 	return m
 }
@@ -72,4 +80,25 @@ func (m *metrics) left(b build) {
 	m.position.Delete(labels)
 	m.lag.Delete(labels)
 	m.held.Delete(labels)
+	m.filled(b)
+}
+
+// filling is how far a build is that is not live.
+func (m *metrics) filling(b build, p Progress) {
+	labels := b.labels()
+	m.fraction.With(labels).Set(p.Fraction)
+	m.rate.With(labels).Set(p.Rate)
+	if p.Remaining < 0 {
+		m.remaining.Delete(labels)
+		return
+	}
+	m.remaining.With(labels).Set(p.Remaining.Seconds())
+}
+
+// filled forgets it.
+func (m *metrics) filled(b build) {
+	labels := b.labels()
+	m.fraction.Delete(labels)
+	m.rate.Delete(labels)
+	m.remaining.Delete(labels)
 }

@@ -23,8 +23,8 @@ import (
 // Name the right log, or drop the read models and let them be built again.
 var ErrOtherLog = bookmark.ErrOtherLog
 
-// Config is what a runner needs. All of it is required but Logger, Registerer
-// and Subscribe.
+// Config is what a runner needs. Pool, Client, Codec and Projections are
+// required.
 type Config struct {
 	Pool        *pgxpool.Pool
 	Client      *eventstore.Client
@@ -36,6 +36,10 @@ type Config struct {
 	// Subscribe, where set, is used in the place of Client.Subscribe, such as
 	// for a log that is in the same process.
 	Subscribe func(context.Context, eventstore.SubscribeOptions) Source
+
+	// CutOverOnRequest has the next version of a projection wait for CutOver, when
+	// it has been filled, instead of going live by itself.
+	CutOverOnRequest bool
 }
 
 // Runner keeps a set of projections up with the log.
@@ -47,8 +51,9 @@ type Runner struct {
 	running atomic.Bool
 	news    chan struct{} // a token for the supervisor: there is a new build
 	mu      sync.Mutex
-	workers map[int64]bool // builds that have one here
-	leads   map[int64]bool // builds that are led here
+	workers map[int64]bool   // builds that have one here
+	leads   map[int64]bool   // builds that are led here
+	live    map[string]int64 // by projection: the build that was seen live last
 }
 
 // New makes a runner. The database has been migrated (database.Migrate).
@@ -63,6 +68,7 @@ func New(cfg Config) *Runner {
 		news:    make(chan struct{}, 1),
 		workers: make(map[int64]bool),
 		leads:   make(map[int64]bool),
+		live:    make(map[string]int64),
 	}
 	for _, p := range cfg.Projections {
 		r.tracks[p.Name()] = newTrack()
@@ -118,6 +124,9 @@ func (r *Runner) lookAround() {
 }
 
 func (r *Runner) startWorkers(ctx context.Context, group *errgroup.Group) error {
+	if err := r.noticeSwaps(ctx); err != nil {
+		return err
+	}
 	for _, p := range r.cfg.Projections {
 		builds, err := buildsOf(ctx, r.cfg.Pool, p)
 		if errors.Is(err, errNewerIsLive) {

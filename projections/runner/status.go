@@ -18,12 +18,47 @@ type Status struct {
 	Version     int
 	Build       int64
 	Schema      string
-	Live        bool // requests read it; otherwise it is being filled, see Rebuild
+	Live        bool   // requests read it
+	Kept        bool   // it was live before, and is kept to go back to
+	Ended       bool   // it was a part, whose rows are live by now; if none of these, it is being filled
+	Temporary   bool   // it never goes live
+	Scope       *Scope // part of the log that it is filled from; nil for all of it
 	Position    eventstore.Position
 	AsOf        time.Time // the tables are complete up to here
 	CaughtUp    bool      // there was nothing left to apply, when last looked
 	Leading     bool      // by this instance
+	Led         bool      // by any instance
 	Quarantined int       // streams
+
+	// Of a build that is being filled.
+	Progress Progress
+	Paused   bool
+	Throttle int    // events a second; 0 for no bound
+	Ready    bool   // all is applied, for the moment or for good, and it waits for the cut-over
+	Cutting  bool   // the cut-over has been asked for
+	Note     string // what it waits for
+}
+
+// The states of a build.
+const (
+	Building = "building" // it is being filled, or waits for its cut-over
+	Live     = "live"
+	Kept     = "kept"
+	Ended    = "ended"
+)
+
+// State is one of the states.
+func (s Status) State() string {
+	switch {
+	case s.Live:
+		return Live
+	case s.Kept:
+		return Kept
+	case s.Ended:
+		return Ended
+	default:
+		return Building
+	}
 }
 
 // Lag is how far the tables are behind in time.
@@ -31,18 +66,35 @@ func (s Status) Lag(now time.Time) time.Duration { return max(0, now.Sub(s.AsOf)
 
 // Status tells how each build of each projection in the database is doing.
 func (r *Runner) Status(ctx context.Context) ([]Status, error) {
+	return r.status(ctx, `state <> 'retired' OR live_at IS NOT NULL`)
+}
+
+// Look tells how one build is doing; ErrNoReplay where it was cancelled or dropped.
+func (r *Runner) Look(ctx context.Context, build int64) (Status, error) {
+	found, err := r.status(ctx, `id = $2`, build)
+	if err != nil {
+		return Status{}, err
+	}
+	if len(found) == 0 || found[0].Ended && found[0].Note == "" {
+		return Status{}, fmt.Errorf("runner: build %d: %w", build, ErrNoReplay)
+	}
+	return found[0], nil
+}
+
+func (r *Runner) status(ctx context.Context, which string, args ...any) ([]Status, error) {
 	rows, err := r.cfg.Pool.Query(ctx, `
-		SELECT projection, version, id, schema, state = 'live', commit_position, prepare_position, as_of, caught_up,
-		       (SELECT count(*) FROM runner.quarantine WHERE build_id = id)
-		FROM runner.builds WHERE state <> 'retired' ORDER BY projection, id`)
+		SELECT projection, version, id, schema, state = 'live', state = 'retired' AND live_at IS NOT NULL,
+		       state = 'retired' AND live_at IS NULL, purpose = 'temporary', scope,
+		       commit_position, prepare_position, as_of, caught_up,
+		       EXISTS (SELECT FROM pg_locks WHERE `+ledBy("id")+`),
+		       (SELECT count(*) FROM runner.quarantine WHERE build_id = id),
+		       wanted = 'pause', coalesce(throttle, 0), (caught_up OR complete) AND cardinality(deferred_indexes) = 0,
+		       cutover_asked IS NOT NULL, note, events, target, rate, speed, complete
+		FROM runner.builds WHERE `+which+` ORDER BY projection, id`, append([]any{lockSpace}, args...)...)
 	if err != nil {
 		return nil, fmt.Errorf("runner: reading the status: %w", err)
 	}
-	statuses, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (s Status, err error) {
-		err = row.Scan(&s.Projection, &s.Version, &s.Build, &s.Schema, &s.Live,
-			&s.Position.Commit, &s.Position.Prepare, &s.AsOf, &s.CaughtUp, &s.Quarantined)
-		return s, err
-	})
+	statuses, err := pgx.CollectRows(rows, statusOf)
 	if err != nil {
 		return nil, fmt.Errorf("runner: reading the status: %w", err)
 	}
@@ -52,6 +104,52 @@ func (r *Runner) Status(ctx context.Context) ([]Status, error) {
 		statuses[i].Leading = r.leads[statuses[i].Build]
 	}
 	return statuses, nil
+}
+
+func statusOf(row pgx.CollectableRow) (s Status, err error) {
+	var (
+		events      int64
+		target      uint64
+		rate, speed float64
+		complete    bool
+	)
+	err = row.Scan(&s.Projection, &s.Version, &s.Build, &s.Schema, &s.Live, &s.Kept, &s.Ended, &s.Temporary, &s.Scope,
+		&s.Position.Commit, &s.Position.Prepare, &s.AsOf, &s.CaughtUp, &s.Led, &s.Quarantined,
+		&s.Paused, &s.Throttle, &s.Ready, &s.Cutting, &s.Note, &events, &target, &rate, &speed, &complete)
+	if s.Live || s.Kept {
+		s.Ready, s.Paused, s.Throttle, s.Cutting, s.Note = false, false, 0, false, ""
+		s.Progress = Progress{Events: events, Fraction: 1}
+		return s, err
+	}
+	if s.Paused || !s.Led {
+		rate, speed = 0, 0 // what was of late is not any more
+	}
+	s.Progress = progressOf(events, s.Position.Commit, target, rate, speed, s.CaughtUp || complete)
+	return s, err
+}
+
+// noticeSwaps sees when another build has become live than before. It may be
+// behind the one before it, when somebody went back to it as it was.
+func (r *Runner) noticeSwaps(ctx context.Context) error {
+	rows, err := r.cfg.Pool.Query(ctx, `
+		SELECT projection, id, commit_position, prepare_position FROM runner.builds WHERE state = 'live'`)
+	if err != nil {
+		return err
+	}
+	var (
+		projection string
+		id         int64
+		at         eventstore.Position
+	)
+	_, err = pgx.ForEachRow(rows, []any{&projection, &id, &at.Commit, &at.Prepare}, func() error {
+		before, seen := r.live[projection]
+		if track := r.tracks[projection]; track != nil && seen && before != id {
+			track.restart(at)
+		}
+		r.live[projection] = id
+		return nil
+	})
+	return err
 }
 
 const (

@@ -67,15 +67,28 @@ func (w *worker) run(ctx context.Context) error {
 			pause = firstPause
 		}
 		if errors.Is(err, errFenced) {
-			w.log.InfoContext(ctx, "another one leads the projection by now")
+			w.log.InfoContext(ctx, "beginning again from the checkpoint, which another one has moved")
 		} else {
 			w.limit = max(1, w.limit/2)
 			w.log.WarnContext(ctx, "projection interrupted", "error", err, "pause", pause)
+			w.noteInterruption(ctx, err)
 		}
 		if !wait.For(ctx, pause) {
 			return nil
 		}
 		pause = min(2*pause, longestPause)
+	}
+}
+
+// noteInterruption lets those who watch a build being filled know. That Postgres is
+// away is not worth an error of its own.
+func (w *worker) noteInterruption(ctx context.Context, failure error) {
+	ctx, cancel := context.WithTimeout(ctx, cutOffAfter)
+	defer cancel()
+	text := []rune(failure.Error())
+	if _, err := w.runner.cfg.Pool.Exec(ctx, `UPDATE runner.builds SET note = $2 WHERE id = $1 AND state = 'building'`,
+		w.build.id, "interrupted, and tried again: "+string(text[:min(len(text), maxErrorText)])); err != nil {
+		w.log.DebugContext(ctx, "the interruption could not be noted", "error", err)
 	}
 }
 

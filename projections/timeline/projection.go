@@ -35,6 +35,9 @@ func (Projection) Schema() string { return schema }
 // Types implements runner.Projection: all.
 func (Projection) Types() []string { return nil }
 
+// RowsComeFromOneStream implements runner.StreamRows.
+func (Projection) RowsComeFromOneStream() {}
+
 // Sealed implements runner.Sealed: nothing here is personal.
 func (Projection) Sealed() {}
 
