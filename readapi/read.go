@@ -90,7 +90,7 @@ func (d Deps) read(ctx context.Context, w api.Waiting, models []string, fn func(
 		return fn(r)
 	})
 	var refused *pgconn.PgError
-	if errors.As(err, &refused) && refused.Code == undefinedTable {
+	if errors.As(err, &refused) && (refused.Code == undefinedTable || refused.Code == undefinedColumn) {
 		return api.AsOf{}, api.Unready("not_built", "the next version of the read model is being built")
 	}
 	if err != nil {
@@ -112,9 +112,12 @@ func (d Deps) look(ctx context.Context, who api.Principal, fn func(*reader) erro
 	return r.end(ctx)
 }
 
-// undefinedTable is Postgres's code for what a query finds missing while the
-// version of a read model is live that came before the table.
-const undefinedTable = "42P01"
+// Postgres's codes for what a query finds missing while the version of a read model
+// is live that came before the table or the column.
+const (
+	undefinedTable  = "42P01"
+	undefinedColumn = "42703"
+)
 
 // patience is how long a request waits for the position that it names.
 const patience = 2 * time.Second

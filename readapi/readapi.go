@@ -33,6 +33,7 @@ type ViewRecorder interface {
 type Deps struct {
 	Readers *database.Readers
 	Runner  projections.Waiter
+	Builds  Builds
 	Views   ViewRecorder
 	Now     func() time.Time
 	Logger  *slog.Logger
@@ -54,6 +55,7 @@ func Register(a huma.API, d Deps) {
 	registerExports(a, d)
 	registerQuarantine(a, d)
 	registerProvenance(a, d)
+	registerProjections(a, d)
 }
 
 // staff are the roles that see the whole business.

@@ -101,7 +101,7 @@ func newWorld(t *testing.T) *world {
 	})
 	a, router := api.New(api.Config{Tokens: everyone})
 	readapi.Register(a, readapi.Deps{
-		Readers: w.live.Readers, Runner: w.live.Runner, Views: w.views,
+		Readers: w.live.Readers, Runner: w.live.Runner, Builds: w.live.Runner, Views: w.views,
 		Now: func() time.Time { return projectiontest.Noon }, Provenance: tracer,
 	})
 	w.handler = router

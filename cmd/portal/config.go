@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,7 @@ type config struct {
 	masterKey  string
 	proxies    string
 	traces     string
+	cutOver    string
 
 	// Of parts that are not there yet; a wrong value is refused all the same.
 	stripeKey, stripeBase, stripeWebhook, smtp, sms string
@@ -71,6 +73,10 @@ var variables = []variable{
 	{
 		name: "OTEL_EXPORTER_OTLP_ENDPOINT", about: "collector of traces, OTLP over HTTP, such as http://localhost:4318; unset, there are none",
 		into: func(c *config) *string { return &c.traces }, check: isURL("http", "https"),
+	},
+	{
+		name: "PORTAL_PROJECTIONS_CUTOVER", fallback: "auto", about: "auto: the next version of a read model goes live once it is filled; manual: it waits for `portal projections cutover`",
+		into: func(c *config) *string { return &c.cutOver }, check: isOneOf("auto", cutOverOnRequest),
 	},
 	{
 		name: "STRIPE_API_KEY", about: "Stripe's secret key; unset, paying online is off",
@@ -172,6 +178,18 @@ func isMasterKey(value string) error {
 		return errors.New(said)
 	}
 	return nil
+}
+
+// cutOverOnRequest is the value under which the next version of a read model waits.
+const cutOverOnRequest = "manual"
+
+func isOneOf(values ...string) func(string) error {
+	return func(value string) error {
+		if !slices.Contains(values, value) {
+			return fmt.Errorf("must be %s", strings.Join(values, " or "))
+		}
+		return nil
+	}
 }
 
 func isOneLine(value string) error {

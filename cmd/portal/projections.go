@@ -19,13 +19,14 @@ import (
 func projectionsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "projections",
-		Short: "See how the read models are doing, and what is in quarantine",
+		Short: "See how the read models are doing, fill them again, and switch between fillings",
 		Long: `Tells how the read models are doing. It asks Postgres (DATABASE_URL), beside a
 running portal or without one.` + exitHelp,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return misusef("projections: name a subcommand, such as status") },
 	}
-	cmd.AddCommand(projectionsList(), projectionsStatus(), projectionsQuarantine())
+	cmd.AddCommand(projectionsList(), projectionsStatus(), projectionsQuarantine(),
+		projectionsReplay(), projectionsCutOver(), projectionsRollBack(), projectionsDrop())
 	cmd.AddCommand(projectionsDiff(), projectionsWhy())
 	return cmd
 }
@@ -65,12 +66,15 @@ type projectionStatus struct {
 	Projection  string    `json:"projection"`
 	Version     int       `json:"version"`
 	Schema      string    `json:"schema"`
-	State       string    `json:"state"` // live or building
+	Build       int64     `json:"build"`
+	State       string    `json:"state"` // building, live, kept (was live before), ended (a part whose rows are live)
 	Position    string    `json:"position"`
 	AsOf        time.Time `json:"asOf"`
 	LagSeconds  float64   `json:"lagSeconds"`
 	CaughtUp    bool      `json:"caughtUp"`
 	Quarantined int       `json:"quarantined"` // streams
+
+	Replay *replayStatus `json:"replay,omitempty"` // of what is being filled
 }
 
 func projectionsStatus() *cobra.Command {
@@ -79,7 +83,8 @@ func projectionsStatus() *cobra.Command {
 		Use:   "status",
 		Short: "Tell how far the read models are",
 		Long: `Tells for each read model up to when it is complete, how far it lags behind, and
-how many streams are in quarantine. The lag of a portal that is off grows.` + exitHelp,
+how many streams are in quarantine; of one that is being filled also how far that
+is. The lag of a portal that is off grows.` + exitHelp,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withDatabase(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
@@ -90,25 +95,25 @@ how many streams are in quarantine. The lag of a portal that is off grows.` + ex
 				now := time.Now().UTC()
 				var items []projectionStatus
 				for _, s := range found {
-					state := "building"
-					if s.Live {
-						state = "live"
-					}
-					items = append(items, projectionStatus{
-						s.Projection, s.Version, s.Schema, state, s.Position.String(),
-						s.AsOf.UTC(), s.Lag(now).Seconds(), s.CaughtUp, s.Quarantined,
-					})
+					items = append(items, statusOf(s, now))
 				}
-				return show(cmd.OutOrStdout(), asJSON, items, "PROJECTION\tVERSION\tSTATE\tCOMPLETE UP TO\tLAG\tCAUGHT UP\tQUARANTINED",
+				return show(cmd.OutOrStdout(), asJSON, items, "PROJECTION\tVERSION\tSTATE\tCOMPLETE UP TO\tLAG\tCAUGHT UP\tQUARANTINED\tREPLAY",
 					func(s projectionStatus) string {
-						return fmt.Sprintf("%s\t%d\t%s\t%s\t%s\t%v\t%d", s.Projection, s.Version, s.State,
-							s.AsOf.Format(time.RFC3339), lagOf(s), s.CaughtUp, s.Quarantined)
+						return fmt.Sprintf("%s\t%d\t%s\t%s\t%s\t%v\t%d\t%s", s.Projection, s.Version, s.State,
+							s.AsOf.Format(time.RFC3339), lagOf(s), s.CaughtUp, s.Quarantined, s.Replay)
 					})
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")
 	return cmd
+}
+
+func statusOf(s runner.Status, now time.Time) projectionStatus {
+	return projectionStatus{
+		s.Projection, s.Version, s.Schema, s.Build, s.State(), s.Position.String(),
+		s.AsOf.UTC(), s.Lag(now).Seconds(), s.CaughtUp, s.Quarantined, replayOf(s),
+	}
 }
 
 // lagOf leaves out what nobody can read: before its first event a read model is

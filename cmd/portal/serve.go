@@ -111,7 +111,7 @@ func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server,
 	s.measureRoom(metrics)
 	s.runner = runner.New(runner.Config{
 		Pool: p.pool, Client: p.log, Codec: p.codec, Projections: projections(), Logger: logger, Registerer: metrics,
-		Subscribe: s.follow,
+		Subscribe: s.follow, CutOverOnRequest: cfg.cutOver == cutOverOnRequest,
 	})
 	s.sweeper = &invoices.Sweeper{
 		Room: p.room, Client: p.log, Logger: logger,
@@ -214,7 +214,7 @@ func (s *server) routes(metrics *prometheus.Registry, proxies api.Proxies) http.
 	a, router := api.New(api.Config{Version: version(), Tokens: s.gate, Logger: s.logger, Metrics: metrics, Proxies: proxies})
 	s.useCases(a)
 	readapi.Register(a, readapi.Deps{
-		Readers: s.readers, Runner: s.runner, Views: s.views(), Now: s.room.Now, Logger: s.logger,
+		Readers: s.readers, Runner: s.runner, Builds: s.runner, Views: s.views(), Now: s.room.Now, Logger: s.logger,
 		Provenance: compare.NewTracer(compare.TracerConfig{
 			Pool: s.pool, Log: s.log, Codec: s.codec, Projections: projections(), Disclosed: readmodels.Disclosed,
 		}),
