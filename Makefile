@@ -9,6 +9,7 @@ SOAK_WATERMILL ?= 5
 SOAK_REACTION_KILLS ?= 100
 SOAK_BACKUP   ?= 1m
 SOAK_DIFFS    ?= 500
+SOAK_REPLAY_KILLS ?= 10
 TEST_FLAGS    ?= -timeout 15m
 
 SHELL       := /bin/bash
@@ -65,13 +66,14 @@ bench: setup ## measure side by side with Postgres, Emmett and message-db (ARGS=
 	go run ./internal/bench $(ARGS)
 
 .PHONY: soak
-soak: setup ## the long forms of the tests: SOAK_KILLS (200) and SOAK_REACTION_KILLS (100) rounds of kill -9, Postgres away for SOAK_POSTGRES_AWAY (1m), backups for SOAK_BACKUP (1m), diffs of SOAK_DIFFS (500) histories, Watermill's suite SOAK_WATERMILL (5) times at once
+soak: setup ## the long forms of the tests: SOAK_KILLS (200), SOAK_REACTION_KILLS (100) and SOAK_REPLAY_KILLS (10) rounds of kill -9, Postgres away for SOAK_POSTGRES_AWAY (1m), backups for SOAK_BACKUP (1m), diffs of SOAK_DIFFS (500) histories, Watermill's suite SOAK_WATERMILL (5) times at once
 	PORTAL_SOAK_KILLS=$(SOAK_KILLS) go test -count=1 -timeout 60m -v -run Kill ./eventstore/node
 	PORTAL_SOAK_BACKUP=$(SOAK_BACKUP) go test -count=1 -timeout 60m -v -run TestABackupUnderLoad ./eventstore/node
 	PORTAL_SOAK_POSTGRES_AWAY=$(SOAK_POSTGRES_AWAY) CGO_ENABLED=1 go test -race -count=1 -timeout 60m -v -run TestPostgresGoesAwayUnderLoad ./cmd/portal
 	CGO_ENABLED=1 go test -race -count=1 -timeout 60m -run TestADiff ./projections/compare -rapid.checks=$(SOAK_DIFFS)
 	STRESS_TEST_COUNT=$(SOAK_WATERMILL) CGO_ENABLED=1 go test -race -tags stress -count=1 -timeout 60m -run TestPubSubStress ./eventstore/pubsub
 	PORTAL_SOAK_REACTION_KILLS=$(SOAK_REACTION_KILLS) CGO_ENABLED=1 go test -race -count=1 -timeout 60m -v -run TestReactionsSurviveKills ./cmd/portal
+	PORTAL_SOAK_REPLAY_KILLS=$(SOAK_REPLAY_KILLS) go test -count=1 -timeout 60m -v -run TestReplaySurvivesKills ./cmd/portal
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZ_TIME (10s) each
