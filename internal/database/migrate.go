@@ -63,7 +63,7 @@ func migrateTo(ctx context.Context, conn *pgx.Conn, url string) error {
 		return err
 	}
 	for _, role := range []string{ReaderRole, RunnerRole} {
-		if err := ensureRole(ctx, conn, role); err != nil {
+		if err := EnsureRole(ctx, conn, role); err != nil {
 			return err
 		}
 	}

@@ -20,10 +20,10 @@ var lostRace = map[string]bool{
 
 const raceAttempts = 5
 
-// ensureRole makes the role where it is missing, and the current user a member
+// EnsureRole makes the role where it is missing, and the current user a member
 // of it where they are not. A user without the right to do so is no problem
 // where both is done already.
-func ensureRole(ctx context.Context, conn *pgx.Conn, role string) error {
+func EnsureRole(ctx context.Context, conn *pgx.Conn, role string) error {
 	var err error
 	for range raceAttempts {
 		if err = tryEnsureRole(ctx, conn, role); err == nil {

@@ -31,6 +31,15 @@ type Live struct {
 // projections follow the one in the other.
 func Follow(t testing.TB, projections ...runner.Projection) *Live {
 	t.Helper()
+	return FollowOn(t, postgres.ForTestWithTemplate(t, "migrated", migrate), func(*runner.Config) {}, projections...)
+}
+
+func migrate(url string) error { return database.Migrate(context.Background(), url) }
+
+// FollowOn is Follow with a database that is there and migrated, and a runner
+// that is wired differently.
+func FollowOn(t testing.TB, url string, change func(*runner.Config), projections ...runner.Projection) *Live {
+	t.Helper()
 	ctx := t.Context()
 	n, err := node.Start(ctx, node.Config{Dir: t.TempDir(), Insecure: true})
 	if err != nil {
@@ -45,7 +54,6 @@ func Follow(t testing.TB, projections ...runner.Projection) *Live {
 	if l.codec, err = eventstore.NewCodec(codectest.NewKeyring(), EventTypes()...); err != nil {
 		t.Fatal(err)
 	}
-	url := postgres.ForTestWithTemplate(t, "migrated", func(url string) error { return database.Migrate(ctx, url) })
 	if l.Pool, err = database.Open(ctx, url); err != nil {
 		t.Fatal(err)
 	}
@@ -54,10 +62,12 @@ func Follow(t testing.TB, projections ...runner.Projection) *Live {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.Readers.Close)
-	l.Runner = runner.New(runner.Config{
+	cfg := runner.Config{
 		Pool: l.Pool, Client: l.client, Codec: l.codec, Projections: projections,
 		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
+	}
+	change(&cfg)
+	l.Runner = runner.New(cfg)
 	running, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- l.Runner.Run(running) }()

@@ -19,6 +19,7 @@ type build struct {
 	live       bool
 	purpose    purpose
 	scope      *Scope // nil: the whole log
+	aside      bool   // nobody follows it any more, see ErrStuck
 }
 
 // state is the life of a build: it is filled, then read by requests, then kept
@@ -91,7 +92,7 @@ func heldBack(ctx context.Context, db querier, p Projection) (back bool, err err
 // may be, to be made again.
 func listBuilds(ctx context.Context, db querier, p Projection) ([]build, error) {
 	rows, err := db.Query(ctx, `
-		SELECT id, schema, state = 'live', purpose, scope FROM runner.builds
+		SELECT id, schema, state = 'live', purpose, scope, put_aside IS NOT NULL FROM runner.builds
 		WHERE projection = $1 AND version = $2 AND state <> 'retired'
 		  AND EXISTS (SELECT FROM pg_namespace WHERE nspname = schema)
 		ORDER BY id`, p.Name(), p.Version())
@@ -100,7 +101,7 @@ func listBuilds(ctx context.Context, db querier, p Projection) ([]build, error) 
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (build, error) {
 		b := build{projection: p}
-		return b, row.Scan(&b.id, &b.schema, &b.live, &b.purpose, &b.scope)
+		return b, row.Scan(&b.id, &b.schema, &b.live, &b.purpose, &b.scope, &b.aside)
 	})
 }
 

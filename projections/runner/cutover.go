@@ -27,7 +27,7 @@ const askForCutOver = `cutover_asked = coalesce(cutover_asked, now()), wanted = 
 // build is returned, to be watched. After a roll-back, without a replay under way,
 // it brings back what was rolled back.
 func (r *Runner) CutOver(ctx context.Context, projection string) (int64, error) {
-	p, err := r.projection(projection)
+	p, err := r.projection(ctx, projection)
 	if err != nil {
 		return 0, err
 	}
@@ -100,7 +100,7 @@ func previousBuild(ctx context.Context, db querier, p Projection) (b previous, e
 // version of the projection; else it fails with ErrOtherVersion. The build is
 // returned, to be watched.
 func (r *Runner) RollBack(ctx context.Context, projection string) (int64, error) {
-	p, err := r.projection(projection)
+	p, err := r.projection(ctx, projection)
 	if err != nil {
 		return 0, err
 	}
@@ -129,7 +129,7 @@ func (r *Runner) RollBack(ctx context.Context, projection string) (int64, error)
 // is, and returns up to when it is complete. Readers are told that moment. It
 // stays so old until a program with its version runs.
 func (r *Runner) RollBackStale(ctx context.Context, projection string) (asOf time.Time, err error) {
-	p, err := r.projection(projection)
+	p, err := r.projection(ctx, projection)
 	if err != nil {
 		return asOf, err
 	}

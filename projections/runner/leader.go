@@ -52,7 +52,7 @@ func (l *leader) lead(ctx context.Context) error {
 	}
 	l.log.InfoContext(ctx, "leading the projection", "position", l.at.position, "live", l.live, "quarantined", len(l.held))
 	if l.live {
-		l.runner.tracks[l.build.projection.Name()].restart(l.at.position)
+		l.runner.track(l.build.projection.Name()).restart(l.at.position)
 	}
 	l.runner.leading(l.build.id, true)
 	defer func() {
@@ -181,7 +181,7 @@ func (l *leader) absorb(ctx context.Context, b batch) error {
 			return err
 		}
 		l.stored = next
-		l.limit = min(2*l.limit, largestBatch)
+		l.limit, l.stuck = min(2*l.limit, largestBatch), 0
 	}
 	l.arrive(next)
 	return nil

@@ -25,7 +25,7 @@ func (r *Runner) Rebuild(ctx context.Context, projection string) error {
 }
 
 func (r *Runner) rebuild(ctx context.Context, projection string) error {
-	p, err := r.projection(projection)
+	p, err := r.projection(ctx, projection)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ type Options struct {
 // elsewhere, fills them; see Status. They wait, kept up with the log, for CutOver
 // or Cancel. Of builds that are not temporary there is one at a time.
 func (r *Runner) Replay(ctx context.Context, projection string, o Options) (int64, error) {
-	p, err := r.projection(projection)
+	p, err := r.projection(ctx, projection)
 	if err != nil {
 		return 0, err
 	}

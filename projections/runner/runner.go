@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,12 +41,15 @@ type Config struct {
 	// CutOverOnRequest has the next version of a projection wait for CutOver, when
 	// it has been filled, instead of going live by itself.
 	CutOverOnRequest bool
+
+	// Discover, where set, lists projections that are not part of the program.
+	// It is asked about every second, so that they can come and go.
+	Discover func(context.Context) ([]Projection, error)
 }
 
 // Runner keeps a set of projections up with the log.
 type Runner struct {
 	cfg     Config
-	tracks  map[string]*track // by projection
 	metrics *metrics
 
 	running atomic.Bool
@@ -54,6 +58,10 @@ type Runner struct {
 	workers map[int64]bool   // builds that have one here
 	leads   map[int64]bool   // builds that are led here
 	live    map[string]int64 // by projection: the build that was seen live last
+
+	tracks     map[string]*track // by projection
+	discovered []Projection
+	complaints map[string]string // about discovered ones, by projection
 }
 
 // New makes a runner. The database has been migrated (database.Migrate).
@@ -69,6 +77,8 @@ func New(cfg Config) *Runner {
 		workers: make(map[int64]bool),
 		leads:   make(map[int64]bool),
 		live:    make(map[string]int64),
+
+		complaints: make(map[string]string),
 	}
 	for _, p := range cfg.Projections {
 		r.tracks[p.Name()] = newTrack()
@@ -139,13 +149,13 @@ func (r *Runner) startWorkers(ctx context.Context, group *errgroup.Group) error 
 			r.startWorker(ctx, group, b)
 		}
 	}
-	return nil
+	return r.startDiscovered(ctx, group)
 }
 
 func (r *Runner) startWorker(ctx context.Context, group *errgroup.Group, b build) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.workers[b.id] {
+	if r.workers[b.id] || b.aside {
 		return
 	}
 	r.workers[b.id] = true
@@ -161,7 +171,8 @@ func (r *Runner) startWorker(ctx context.Context, group *errgroup.Group, b build
 
 // wrongSchema tells an error that the projection's author has to mend.
 func wrongSchema(err error) bool {
-	if errors.Is(err, errUnfit) {
+	var unfit *UnfitError
+	if errors.As(err, &unfit) {
 		return true
 	}
 	var refused *pgconn.PgError
@@ -186,8 +197,15 @@ func (r *Runner) leading(build int64, leads bool) {
 	}
 }
 
-func (r *Runner) projection(name string) (Projection, error) {
-	for _, p := range r.cfg.Projections {
+func (r *Runner) projection(ctx context.Context, name string) (Projection, error) {
+	var found []Projection
+	if r.cfg.Discover != nil {
+		var err error
+		if found, err = r.discover(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range slices.Concat(r.cfg.Projections, found) {
 		if p.Name() == name {
 			return p, nil
 		}

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,12 +11,29 @@ import (
 	"portal.example/internal/database"
 )
 
-// errUnfit says that a table of the projection cannot be secured.
-var errUnfit = errors.New("schema of the projection")
+// UnfitError says that a table of the projection cannot be secured.
+type UnfitError struct{ Table, Lack string }
+
+func (e *UnfitError) Error() string {
+	return fmt.Sprintf("schema of the projection: table %s %s", e.Table, e.Lack)
+}
 
 // createTables makes the build's schema and closes it to everybody but the
 // reader of one business.
 func (b build) createTables(ctx context.Context, tx pgx.Tx) error {
+	if err := CreateTables(ctx, tx, b.projection, b.schema); err != nil {
+		return err
+	}
+	if b.live {
+		return b.expose(ctx, tx)
+	}
+	return b.deferIndexes(ctx, tx)
+}
+
+// CreateTables makes the projection's tables in a new schema as they are made
+// for a build, which they do not become: for a trial in a transaction.
+func CreateTables(ctx context.Context, tx pgx.Tx, p Projection, schema string) error {
+	b := build{projection: p, schema: schema}
 	if err := execute(ctx, tx,
 		"CREATE SCHEMA "+ident(b.schema),
 		"SET LOCAL search_path = "+ident(b.schema),
@@ -36,10 +52,7 @@ func (b build) createTables(ctx context.Context, tx pgx.Tx) error {
 			return err
 		}
 	}
-	if b.live {
-		return b.expose(ctx, tx)
-	}
-	return b.deferIndexes(ctx, tx)
+	return nil
 }
 
 // relation is a table of a build, or a view of the projection's own.
@@ -103,11 +116,11 @@ func (r relation) checkColumns() error {
 		"_position":   {"bigint"},
 	} {
 		if !slices.Contains(types, r.columns[column]) {
-			return fmt.Errorf("%w: table %s needs a column %s of type %s", errUnfit, r.name, column, strings.Join(types, " or "))
+			return &UnfitError{r.name, fmt.Sprintf("needs a column %s of type %s", column, strings.Join(types, " or "))}
 		}
 	}
 	if slices.Contains(r.nullable, "business_id") {
-		return fmt.Errorf("%w: business_id of table %s must be NOT NULL", errUnfit, r.name)
+		return &UnfitError{r.name, "has a business_id that may be null; it must be NOT NULL"}
 	}
 	return nil
 }

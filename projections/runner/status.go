@@ -29,6 +29,7 @@ type Status struct {
 	Leading     bool      // by this instance
 	Led         bool      // by any instance
 	Quarantined int       // streams
+	PutAside    string    // why it is not followed any more, see ErrStuck; empty if it is
 
 	// Of a build that is being filled.
 	Progress Progress
@@ -89,7 +90,7 @@ func (r *Runner) status(ctx context.Context, which string, args ...any) ([]Statu
 		       EXISTS (SELECT FROM pg_locks WHERE `+ledBy("id")+`),
 		       (SELECT count(*) FROM runner.quarantine WHERE build_id = id),
 		       wanted = 'pause', coalesce(throttle, 0), (caught_up OR complete) AND cardinality(deferred_indexes) = 0,
-		       cutover_asked IS NOT NULL, note, events, target, rate, speed, complete
+		       cutover_asked IS NOT NULL, note, events, target, rate, speed, complete, coalesce(put_aside, '')
 		FROM runner.builds WHERE `+which+` ORDER BY projection, id`, append([]any{lockSpace}, args...)...)
 	if err != nil {
 		return nil, fmt.Errorf("runner: reading the status: %w", err)
@@ -115,7 +116,8 @@ func statusOf(row pgx.CollectableRow) (s Status, err error) {
 	)
 	err = row.Scan(&s.Projection, &s.Version, &s.Build, &s.Schema, &s.Live, &s.Kept, &s.Ended, &s.Temporary, &s.Scope,
 		&s.Position.Commit, &s.Position.Prepare, &s.AsOf, &s.CaughtUp, &s.Led, &s.Quarantined,
-		&s.Paused, &s.Throttle, &s.Ready, &s.Cutting, &s.Note, &events, &target, &rate, &speed, &complete)
+		&s.Paused, &s.Throttle, &s.Ready, &s.Cutting, &s.Note, &events, &target, &rate, &speed, &complete,
+		&s.PutAside)
 	if s.Live || s.Kept {
 		s.Ready, s.Paused, s.Throttle, s.Cutting, s.Note = false, false, 0, false, ""
 		s.Progress = Progress{Events: events, Fraction: 1}
@@ -143,7 +145,7 @@ func (r *Runner) noticeSwaps(ctx context.Context) error {
 	)
 	_, err = pgx.ForEachRow(rows, []any{&projection, &id, &at.Commit, &at.Prepare}, func() error {
 		before, seen := r.live[projection]
-		if track := r.tracks[projection]; track != nil && seen && before != id {
+		if track := r.track(projection); track != nil && seen && before != id {
 			track.restart(at)
 		}
 		r.live[projection] = id
@@ -162,7 +164,7 @@ const (
 // has up to the position. It works on an instance that does not lead, and waits
 // for Postgres too; it lasts as long as ctx, whose error it returns.
 func (r *Runner) WaitFor(ctx context.Context, projection string, position eventstore.Position) error {
-	track := r.tracks[projection]
+	track := r.track(projection)
 	if track == nil {
 		return fmt.Errorf("runner: there is no projection %q", projection)
 	}
@@ -214,7 +216,7 @@ func (r *Runner) look(ctx context.Context, projection string) error {
 // arrived makes known that the live tables of the projection contain what the
 // log has up to the position.
 func (r *Runner) arrived(projection string, position eventstore.Position) {
-	r.tracks[projection].arrive(position)
+	r.track(projection).arrive(position)
 }
 
 // track is how far a projection's live tables are known to be.

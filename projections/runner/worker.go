@@ -40,6 +40,7 @@ type worker struct {
 	log    *slog.Logger
 
 	limit int // of events in a batch: halved by a failure, doubled by a success
+	stuck int // attempts that failed with ErrStuck, one after the other
 }
 
 func newWorker(r *Runner, b build) *worker {
@@ -62,6 +63,11 @@ func (w *worker) run(ctx context.Context) error {
 			return nil //nolint:nilerr // stopping as asked is no failure
 		case errors.Is(err, ErrOtherLog):
 			return fmt.Errorf("runner: projection %s: %w", w.build.projection.Name(), err)
+		case errors.Is(err, ErrStuck):
+			if w.stuck++; w.stuck >= maxStuck && w.putAside(ctx, err) == nil {
+				return nil
+			}
+			w.limit = min(w.limit, firstBatch) / 2
 		}
 		if time.Since(began) > 2*longestPause {
 			pause = firstPause
@@ -147,7 +153,7 @@ func (w *worker) tryLock(ctx context.Context, conn *pgx.Conn) (locked bool, err 
 	var inUse bool
 	err = conn.QueryRow(ctx, `
 		SELECT pg_try_advisory_lock($1, $2::int),
-		       EXISTS (SELECT FROM runner.builds WHERE id = $2 AND state <> 'retired')`,
+		       EXISTS (SELECT FROM runner.builds WHERE id = $2 AND state <> 'retired' AND put_aside IS NULL)`,
 		lockSpace, w.build.id).Scan(&locked, &inUse)
 	if err == nil && !inUse {
 		return false, errGone

@@ -1,0 +1,13 @@
+-- name: wrong
+-- version: 1
+
+-- tables:
+CREATE TABLE bill (
+    invoice     text PRIMARY KEY,
+    business_id text NOT NULL,
+    total       bigint NOT NULL,
+    _stream     text NOT NULL
+);
+
+-- on: InvoiceIssued
+DELETE FROM bill USING events e WHERE invoice = e.stream;
