@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"text/tabwriter"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 
 	"portal.example/internal/database"
 	"portal.example/projections/runner"
+	"portal.example/projections/sqlprojection"
 )
 
 // projectionsCommand is about the read models.
@@ -26,8 +29,9 @@ running portal or without one.` + exitHelp,
 		RunE: func(*cobra.Command, []string) error { return misusef("projections: name a subcommand, such as status") },
 	}
 	cmd.AddCommand(projectionsList(), projectionsStatus(), projectionsQuarantine(),
-		projectionsReplay(), projectionsCutOver(), projectionsRollBack(), projectionsDrop())
-	cmd.AddCommand(projectionsDiff(), projectionsWhy())
+		projectionsReplay(), projectionsCutOver(), projectionsRollBack(), projectionsDrop(),
+		projectionsDiff(), projectionsWhy(),
+		projectionsCheck(), projectionsInstall(), projectionsUninstall())
 	return cmd
 }
 
@@ -35,25 +39,38 @@ func projectionsList() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the projections that this program has",
-		Long:  "Lists the projections that this program has, with their versions. It asks nobody." + exitHelp,
-		Args:  noArgs,
+		Short: "List the projections that there are",
+		Long: `Lists the projections that this program has and, where DATABASE_URL is set, those
+written in SQL that are installed there, with their versions.` + exitHelp,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			type item struct {
 				Name    string   `json:"name"`
 				Version int      `json:"version"`
 				Types   []string `json:"types,omitempty"` // of events; none means all
+				By      string   `json:"installedBy,omitempty"`
 			}
 			var items []item
 			for _, p := range projections() {
-				items = append(items, item{p.Name(), p.Version(), p.Types()})
+				items = append(items, item{p.Name(), p.Version(), p.Types(), ""})
 			}
-			return show(cmd.OutOrStdout(), asJSON, items, "NAME\tVERSION\tEVENT TYPES", func(i item) string {
+			if os.Getenv("DATABASE_URL") != "" {
+				if err := withDatabase(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
+					installed, err := sqlprojection.List(ctx, pool)
+					for _, i := range installed {
+						items = append(items, item{i.Name, i.Version, i.Types(), i.By})
+					}
+					return err
+				}); err != nil {
+					return err
+				}
+			}
+			return show(cmd.OutOrStdout(), asJSON, items, "NAME\tVERSION\tEVENT TYPES\tINSTALLED BY", func(i item) string {
 				types := "all"
 				if len(i.Types) > 0 {
 					types = fmt.Sprint(len(i.Types))
 				}
-				return fmt.Sprintf("%s\t%d\t%s", i.Name, i.Version, types)
+				return fmt.Sprintf("%s\t%d\t%s\t%s", i.Name, i.Version, types, cmp.Or(i.By, "-"))
 			})
 		},
 	}
@@ -67,12 +84,13 @@ type projectionStatus struct {
 	Version     int       `json:"version"`
 	Schema      string    `json:"schema"`
 	Build       int64     `json:"build"`
-	State       string    `json:"state"` // building, live, kept (was live before), ended (a part whose rows are live)
+	State       string    `json:"state"` // building, live, kept (was live before), ended (a part whose rows are live), put aside
 	Position    string    `json:"position"`
 	AsOf        time.Time `json:"asOf"`
 	LagSeconds  float64   `json:"lagSeconds"`
 	CaughtUp    bool      `json:"caughtUp"`
-	Quarantined int       `json:"quarantined"` // streams
+	Quarantined int       `json:"quarantined"`        // streams
+	PutAside    string    `json:"putAside,omitempty"` // why it is not followed any more
 
 	Replay *replayStatus `json:"replay,omitempty"` // of what is being filled
 }
@@ -97,6 +115,11 @@ is. The lag of a portal that is off grows.` + exitHelp,
 				for _, s := range found {
 					items = append(items, statusOf(s, now))
 				}
+				for _, s := range items {
+					if s.PutAside != "" && !asJSON {
+						fmt.Fprintf(cmd.ErrOrStderr(), "%s version %d is put aside: %s\n", s.Projection, s.Version, s.PutAside)
+					}
+				}
 				return show(cmd.OutOrStdout(), asJSON, items, "PROJECTION\tVERSION\tSTATE\tCOMPLETE UP TO\tLAG\tCAUGHT UP\tQUARANTINED\tREPLAY",
 					func(s projectionStatus) string {
 						return fmt.Sprintf("%s\t%d\t%s\t%s\t%s\t%v\t%d\t%s", s.Projection, s.Version, s.State,
@@ -112,7 +135,7 @@ is. The lag of a portal that is off grows.` + exitHelp,
 func statusOf(s runner.Status, now time.Time) projectionStatus {
 	return projectionStatus{
 		s.Projection, s.Version, s.Schema, s.Build, s.State(), s.Position.String(),
-		s.AsOf.UTC(), s.Lag(now).Seconds(), s.CaughtUp, s.Quarantined, replayOf(s),
+		s.AsOf.UTC(), s.Lag(now).Seconds(), s.CaughtUp, s.Quarantined, s.PutAside, replayOf(s),
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"portal.example/projections/runner"
+	"portal.example/projections/sqlprojection"
 )
 
 // maxQuarantined is how many streams are listed.
@@ -131,6 +132,16 @@ func atMostOneProjection(cmd *cobra.Command, args []string) error {
 	var names []string
 	for _, p := range projections() {
 		names = append(names, p.Name())
+	}
+	if len(args) == 1 && !slices.Contains(names, args[0]) {
+		// One that cannot be asked for is not there.
+		_ = withDatabase(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
+			installed, err := sqlprojection.List(ctx, pool)
+			for _, i := range installed {
+				names = append(names, i.Name)
+			}
+			return err
+		})
 	}
 	if len(args) > 1 || len(args) == 1 && !slices.Contains(names, args[0]) {
 		return misusef("%s: name one of %s", cmd.CommandPath(), strings.Join(names, ", "))

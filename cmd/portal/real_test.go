@@ -48,6 +48,7 @@ func TestTheRealHistories(t *testing.T) {
 	t.Logf("rebuilt %d rows from %v", h.sameAsKept(), events)
 	h.money(url)
 	h.people()
+	h.examples()
 }
 
 // realHistory is where one of the real histories is, which are not part of the

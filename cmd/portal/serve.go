@@ -111,7 +111,7 @@ func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server,
 	s.measureRoom(metrics)
 	s.runner = runner.New(runner.Config{
 		Pool: p.pool, Client: p.log, Codec: p.codec, Projections: projections(), Logger: logger, Registerer: metrics,
-		Subscribe: s.follow, CutOverOnRequest: cfg.cutOver == cutOverOnRequest,
+		Subscribe: s.follow, CutOverOnRequest: cfg.cutOver == cutOverOnRequest, Discover: p.sqlCatalog(logger),
 	})
 	s.sweeper = &invoices.Sweeper{
 		Room: p.room, Client: p.log, Logger: logger,

@@ -46,11 +46,14 @@ const (
 	Live     = "live"
 	Kept     = "kept"
 	Ended    = "ended"
+	Aside    = "put aside" // nobody follows it, see ErrStuck
 )
 
 // State is one of the states.
 func (s Status) State() string {
 	switch {
+	case s.PutAside != "":
+		return Aside
 	case s.Live:
 		return Live
 	case s.Kept:

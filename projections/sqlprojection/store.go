@@ -150,6 +150,15 @@ type Installed struct {
 	role     string
 }
 
+// Types are the events that it is for; none where it cannot be read any more.
+func (i Installed) Types() []string {
+	d, err := Parse(i.Source)
+	if err != nil {
+		return nil
+	}
+	return d.Types()
+}
+
 // List lists the newest version of each installed projection.
 func List(ctx context.Context, pool *pgxpool.Pool) ([]Installed, error) {
 	rows, err := pool.Query(ctx, `
