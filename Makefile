@@ -75,6 +75,10 @@ soak: setup ## the long forms of the tests: SOAK_KILLS (200), SOAK_REACTION_KILL
 	PORTAL_SOAK_REACTION_KILLS=$(SOAK_REACTION_KILLS) CGO_ENABLED=1 go test -race -count=1 -timeout 60m -v -run TestReactionsSurviveKills ./cmd/portal
 	PORTAL_SOAK_REPLAY_KILLS=$(SOAK_REPLAY_KILLS) go test -count=1 -timeout 60m -v -run TestReplaySurvivesKills ./cmd/portal
 
+.PHONY: plots
+plots: ## draw the charts of docs/analysts from the real histories in ../shared/data
+	PORTAL_PLOTS=1 go test -count=1 -timeout 15m -run TestTheRealHistories ./cmd/portal
+
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZ_TIME (10s) each
 	@go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | while read -r package; do \

@@ -22,7 +22,7 @@ var examples = []struct {
 		Title: "Recovery rate by quarter of issue", Note: "received of what was billed; 10,000 road-traffic fines, 2006 to 2012", Unit: " %",
 	}},
 	{"triage-times", "triage_times", plot.Bars{
-		Title: "From filing to each step, by team", Note: "median in days; 1,434 requests for a permit, 2010 to 2012", Unit: " d",
+		Title: "From filing to each step, by team", Note: "median in hours; 1,434 requests for a permit, 2010 to 2012", Unit: " h",
 	}},
 	{"late-fee-effect", "late_fee_effect", plot.Bars{
 		Title: "First payment after a late fee", Note: "share of the invoices that got one; 10,000 road-traffic fines, 2006 to 2012", Unit: " %",

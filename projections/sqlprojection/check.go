@@ -59,7 +59,7 @@ func Check(ctx context.Context, pool *pgxpool.Pool, d *Definition, checks Checks
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		t.makeTables, t.judgeTables, t.judgeStatements, t.changeNothing, t.cut, t.measure, t.explain,
+		t.makeTables, t.judgeTables, t.judgeStatements, t.changeNothing, t.cut, t.measure, t.traceRows, t.explain,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -80,7 +80,7 @@ func (d *Definition) checkNames(checks Checks) error {
 			}
 			p := d.problemf(s.typed[i], "on: there are no events of type %s", name)
 			if like := alike(checks.Types, name); len(like) > 0 {
-				p.hint("there are %s", strings.Join(like, ", "))
+				p.Hint = "there are " + strings.Join(like, ", ")
 			}
 			errs = append(errs, p)
 		}
@@ -192,19 +192,24 @@ func (d *Definition) tableAt(name string) int {
 func (t *trial) judgeTables(ctx context.Context) error {
 	for _, table := range t.definition.tables {
 		var expressions []string
-		var generated bool
+		var generated, keyed bool
 		var taken *string
 		err := t.tx.QueryRow(ctx, `
 			SELECT ARRAY(SELECT adbin::text FROM pg_attrdef WHERE adrelid = c.oid
 			             UNION ALL SELECT conbin::text FROM pg_constraint WHERE conrelid = c.oid AND conbin IS NOT NULL
 			             UNION ALL SELECT concat(indexprs, indpred) FROM pg_index WHERE indrelid = c.oid),
 			       EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attidentity <> ''),
+			       EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary),
 			       (SELECT coalesce(obj_description(v.oid, 'pg_class'), '') FROM pg_class v
 			        WHERE v.relnamespace = 'read'::regnamespace AND v.relname = c.relname)
 			FROM pg_class c WHERE c.relnamespace = to_regnamespace($1) AND c.relname = $2`, t.schema, table.name).
-			Scan(&expressions, &generated, &taken)
+			Scan(&expressions, &generated, &keyed, &taken)
 		if err != nil {
 			return err
+		}
+		if !keyed {
+			return t.definition.problemf(table.from, "table %s has no PRIMARY KEY", table.name).
+				hint("rows are told apart by it when versions are compared")
 		}
 		if generated {
 			expressions = append(expressions, "{NEXTVALUEEXPR}")
@@ -216,8 +221,8 @@ func (t *trial) judgeTables(ctx context.Context) error {
 		if taken != nil && *taken != "projection "+t.definition.Name {
 			faults = append(faults, fault{table.name, "another read model has a table of this name"})
 		}
-		for _, f := range faults {
-			return t.definition.problemf(table.from, "table %s: %s", table.name, f.message)
+		if len(faults) > 0 {
+			return t.definition.problemf(table.from, "table %s: %s", table.name, faults[0].message)
 		}
 	}
 	return nil

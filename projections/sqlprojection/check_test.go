@@ -169,7 +169,26 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-var examples = []string{"recovery-rate", "triage-times", "late-fee-effect"}
+var examples = []string{"pay-days", "recovery-rate", "triage-times", "late-fee-effect"}
+
+// The guide's file, with its two mistakes mended as it says, is the one in the
+// folder.
+func TestTheGuide(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile(filepath.Join("..", "..", "docs", "analysts.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(guide), "```sql\n")
+	source, rest, _ := strings.Cut(rest, "```")
+	_, rest, _ = strings.Cut(rest, "```sql\n")
+	mended, _, _ := strings.Cut(rest, "```")
+	source = strings.Replace(source, "FROM event\n", "FROM events\n", 1)
+	source = strings.Replace(source, "    payments = excluded.payments, amount = excluded.amount,\n", mended, 1)
+	if diff := cmp.Diff(example(t, "pay-days").Source, source); diff != "" {
+		t.Errorf("(-folder +guide):\n%s", diff)
+	}
+}
 
 func example(t *testing.T, name string) *Definition {
 	t.Helper()

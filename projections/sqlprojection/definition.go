@@ -240,7 +240,8 @@ func (d *Definition) readStatement(s section) error {
 	if tokens[0].is("with") {
 		tokens = tokens[1:]
 		if len(tokens) > 0 && tokens[0].is("recursive") {
-			st.with, tokens = "WITH RECURSIVE ", tokens[1:]
+			st.with += "RECURSIVE "
+			tokens = tokens[1:]
 		}
 		if len(tokens) == 0 {
 			return d.problemf(st.from, "WITH of nothing")

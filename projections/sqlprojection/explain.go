@@ -55,13 +55,40 @@ func (t *trial) stopped(ctx context.Context, tx pgx.Tx, s *statement, r rows, wh
 	}
 	switch {
 	case found.any(func(p plan) bool { return p.Node == "Recursive Union" }):
-		p.hint("it has a WITH RECURSIVE that may never end: give the recursion a condition that becomes false")
+		p.Hint = "it has a WITH RECURSIVE that may never end: give the recursion a condition that becomes false"
 	case found.any(func(p plan) bool { return p.Node == "Nested Loop" && p.Rows >= 1e5 }):
-		p.hint("it joins every row with every other: say in ON or WHERE which rows belong together")
+		p.Hint = "it joins every row with every other: say in ON or WHERE which rows belong together"
 	default:
-		p.hint("EXPLAIN it with events of your own; often an index is missing, or rows are joined that do not belong together")
+		p.Hint = "EXPLAIN it with events of your own; often an index is missing, or rows are joined that do not belong together"
 	}
 	return p
+}
+
+// traceRows demands that every row says which event it last came from, and is of
+// that event's business: nobody else may see it.
+func (t *trial) traceRows(ctx context.Context) error {
+	r, err := rowsOf(t.sample.Events, t.definition.Types())
+	if err != nil {
+		return err
+	}
+	for _, table := range t.definition.tables {
+		var wrong string
+		err := t.tx.QueryRow(ctx, "WITH "+events+`
+			SELECT to_jsonb(r)::text FROM `+table.name+` r LEFT JOIN events e ON e.position = r._position
+			WHERE e.position IS NULL OR e.business_id <> r.business_id::text OR e.stream IS DISTINCT FROM r._stream LIMIT 1`,
+			r.arguments()...).Scan(&wrong)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+		case err != nil:
+			return err
+		default:
+			return t.definition.problemf(table.from,
+				"table %s: a row does not have the business_id, _stream and _position of one event: %s", table.name, row(&wrong)).
+				hint("a row belongs to one business, so that business_id is in every GROUP BY; " +
+					"_position is max(position), and _stream that event's stream: (array_agg(stream ORDER BY position DESC))[1]")
+		}
+	}
+	return nil
 }
 
 // liveBatch is a batch of a portal that is in use, and not replaying.

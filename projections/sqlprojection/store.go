@@ -82,14 +82,17 @@ func lock(ctx context.Context, tx pgx.Tx, name string) error {
 // makeRole makes the role of a projection where it is missing. Roles belong to
 // the whole cluster, so that the name has the database in it.
 func makeRole(ctx context.Context, pool *pgxpool.Pool, name string) (role string, err error) {
-	err = pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
-		if err := conn.QueryRow(ctx, `SELECT format('portal_sql_%s_%s', oid, $1::text) FROM pg_database
-			WHERE datname = current_database()`, name).Scan(&role); err != nil {
-			return err
-		}
-		return database.EnsureRole(ctx, conn.Conn(), role)
-	})
-	return role, err
+	if err := pool.QueryRow(ctx, `SELECT format('portal_sql_%s_%s', oid, $1::text) FROM pg_database
+		WHERE datname = current_database()`, name).Scan(&role); err != nil {
+		return "", err
+	}
+	return role, ensureRole(ctx, pool, role)
+}
+
+// ensureRole makes the role where it is missing, as after a dump of the database
+// was restored elsewhere.
+func ensureRole(ctx context.Context, pool *pgxpool.Pool, role string) error {
+	return pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error { return database.EnsureRole(ctx, conn.Conn(), role) })
 }
 
 // Uninstall removes a projection with its tables and its role. It is false where
@@ -242,6 +245,8 @@ func (c *Catalog) learn(ctx context.Context) error {
 		var p runner.Projection
 		if d, err := Parse(i.Source); err != nil {
 			c.Logger.ErrorContext(ctx, "installed projection cannot be read", "projection", i.Name, "error", err)
+		} else if err := ensureRole(ctx, c.Pool, i.role); err != nil {
+			return err
 		} else {
 			p = New(d, i.role, limits)
 		}

@@ -168,11 +168,20 @@ func wholeStreams(events []eventstore.Decoded, wanted int) []eventstore.Decoded 
 // compare demands that the tables are what they were when all came at once.
 func (t *trial) compare(ctx context.Context, tx pgx.Tx, events, size int) error {
 	for _, table := range t.definition.tables {
+		// The first of each side by the primary key, to show the same row twice.
+		var key string
+		err := tx.QueryRow(ctx, `
+			SELECT string_agg(quote_ident(attname), ', ' ORDER BY array_position(indkey::int2[], attnum))
+			FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
+			WHERE indrelid = to_regclass($1) AND indisprimary`, table.name).Scan(&key)
+		if err != nil {
+			return err
+		}
 		var atOnce, inBatches *string
-		err := tx.QueryRow(ctx, fmt.Sprintf(`
-			SELECT (SELECT min(to_jsonb(r)::text) FROM (TABLE %[1]s EXCEPT ALL TABLE %[2]s) r),
-			       (SELECT min(to_jsonb(r)::text) FROM (TABLE %[2]s EXCEPT ALL TABLE %[1]s) r)`, kept(table), table.name)).
-			Scan(&atOnce, &inBatches)
+		err = tx.QueryRow(ctx, fmt.Sprintf(`
+			SELECT (SELECT to_jsonb(r)::text FROM (TABLE %[1]s EXCEPT ALL TABLE %[2]s ORDER BY %[3]s LIMIT 1) r),
+			       (SELECT to_jsonb(r)::text FROM (TABLE %[2]s EXCEPT ALL TABLE %[1]s ORDER BY %[3]s LIMIT 1) r)`,
+			kept(table), table.name, key)).Scan(&atOnce, &inBatches)
 		if err != nil {
 			return err
 		}

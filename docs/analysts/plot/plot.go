@@ -23,7 +23,7 @@ type Bar struct {
 
 const (
 	line   = 18  // height of a bar and the gap below it
-	left   = 250 // where bars begin
+	left   = 350 // where bars begin
 	widest = 380
 	top    = 62
 )
@@ -33,13 +33,13 @@ var chart = template.Must(template.New("bars").Funcs(template.FuncMap{
 	"number": func(f float64) string { return fmt.Sprintf("%.1f", f) },
 	"y":      func(i int) int { return top + i*line },
 	"base":   func(i int) int { return top + i*line + 11 },
-}).Parse(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {{.Height}}" font-family="sans-serif" font-size="12">
-<rect width="720" height="{{.Height}}" fill="#ffffff"/>
+}).Parse(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 820 {{.Height}}" font-family="sans-serif" font-size="12">
+<rect width="820" height="{{.Height}}" fill="#ffffff"/>
 <text x="12" y="24" font-size="16" font-weight="bold">{{text .Title}}</text>
 <text x="12" y="44" fill="#555555">{{text .Note}}</text>
 {{- range $i, $b := .Bars}}
-<text x="242" y="{{base $i}}" text-anchor="end">{{text $b.Label}}</text>
-<rect x="250" y="{{y $i}}" width="{{number ($.Width $b)}}" height="14" fill="#2b6cb0"/>
+<text x="342" y="{{base $i}}" text-anchor="end">{{text $b.Label}}</text>
+<rect x="350" y="{{y $i}}" width="{{number ($.Width $b)}}" height="14" fill="#2b6cb0"/>
 <text x="{{number ($.End $b)}}" y="{{base $i}}" fill="#333333">{{number $b.Value}}{{$.Unit}}</text>
 {{- end}}
 </svg>
