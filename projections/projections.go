@@ -15,3 +15,13 @@ import (
 type Waiter interface {
 	WaitFor(ctx context.Context, projection string, position eventstore.Position) error
 }
+
+// Table is a table of a read model that is read as it is.
+type Table struct {
+	Projection string
+	Name       string
+	Key        []Column // the primary key
+}
+
+// Column is a column with its type as Postgres writes it.
+type Column struct{ Name, Type string }

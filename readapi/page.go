@@ -57,11 +57,15 @@ func (p Page) after(list string) (*place, error) {
 		err = json.Unmarshal(decoded, &at)
 	}
 	if err != nil || at.List != list || at.At.Year() < 1 || at.At.Year() > 9999 || !plain(at.ID) {
-		return nil, huma.Error422UnprocessableEntity("the request is not acceptable", &huma.ErrorDetail{
-			Location: "query.cursor", Message: "must be the next of an earlier page of this list",
-		})
+		return nil, wrongCursor()
 	}
 	return &at, nil
+}
+
+func wrongCursor() error {
+	return huma.Error422UnprocessableEntity("the request is not acceptable", &huma.ErrorDetail{
+		Location: "query.cursor", Message: "must be the next of an earlier page of this list",
+	})
 }
 
 // cut makes the page of what was found, which is one more than fits where there

@@ -29,7 +29,7 @@ type ViewRecorder interface {
 }
 
 // Deps are what the read side stands on. All of it is required but Logger, and
-// Provenance, without which its route is not there.
+// Provenance and Tables, without which their routes are not there.
 type Deps struct {
 	Readers *database.Readers
 	Runner  projections.Waiter
@@ -39,6 +39,7 @@ type Deps struct {
 	Logger  *slog.Logger
 
 	Provenance Provenance
+	Tables     Tables
 }
 
 // Register adds the routes.
@@ -56,6 +57,7 @@ func Register(a huma.API, d Deps) {
 	registerQuarantine(a, d)
 	registerProvenance(a, d)
 	registerProjections(a, d)
+	registerTables(a, d)
 }
 
 // staff are the roles that see the whole business.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,7 +12,9 @@ import (
 	"time"
 
 	"portal.example/docs/analysts/plot"
+	"portal.example/internal/api"
 	"portal.example/internal/demo"
+	"portal.example/internal/identity"
 )
 
 // The worked examples of docs/analysts.
@@ -66,6 +70,7 @@ func TestExamplesOnTheDemo(t *testing.T) {
 	if n := query[int](h.site, `SELECT count(*) FROM read.late_fee_invoice WHERE fee_at IS NOT NULL AND first_after > fee_at`); n == 0 {
 		t.Error("nobody of the demo paid after a fee")
 	}
+	p.readTable("/tables/triage_step", query[int](h.site, `SELECT count(*) FROM read.triage_step`))
 	if known := items(t, "projections", "list"); len(known) != len(projections())+len(examples) {
 		t.Errorf("listed: %v", known)
 	}
@@ -81,6 +86,40 @@ func TestExamplesOnTheDemo(t *testing.T) {
 		if got := run(t.Context(), strings.Fields(wrong), &out, &errs); got != status {
 			t.Errorf("%s: status %d, %s", wrong, got, errs.String())
 		}
+	}
+}
+
+// readTable reads a table in pages, with rights and without.
+func (p *running) readTable(path string, rows int) {
+	p.t.Helper()
+	p.send(http.MethodGet, "/api/v1"+path, p.office, "").refused(http.StatusForbidden, "role_forbidden")
+	owner := p.token(identity.Key{Business: p.business, Role: api.Owner})
+	stranger := p.token(identity.Key{Business: p.register("stranger"), Role: api.Owner})
+	seen := map[string]bool{}
+	for cursor := ""; ; {
+		body := p.send(http.MethodGet, "/api/v1"+path+"?limit=7&cursor="+cursor, owner, "").must(http.StatusOK).body
+		for _, item := range body["items"].([]any) {
+			row := item.(map[string]any)
+			seen[fmt.Sprint(row["request"], row["revision"])] = true
+		}
+		next, more := body["next"].(string)
+		if !more {
+			break
+		}
+		cursor = next
+	}
+	if len(seen) != rows || rows < 15 {
+		p.t.Errorf("%s has %d rows in pages, and %d", path, len(seen), rows)
+	}
+	body := p.send(http.MethodGet, "/api/v1"+path, stranger, "").must(http.StatusOK).body
+	if found := body["items"].([]any); len(found) != 0 {
+		p.t.Errorf("another business sees %v", found)
+	}
+	// Tables of the portal's own have routes of their own.
+	p.send(http.MethodGet, "/api/v1/tables/invoices", owner, "").must(http.StatusNotFound)
+	for _, cursor := range []string{"x", "eyJsIjoidHJpYWdlX3N0ZXAiLCJrIjpbInIiXX0", // {"l":"triage_step","k":["r"]}
+		"eyJsIjoidHJpYWdlX3N0ZXAiLCJrIjpbInIiLCJub3QgYSBudW1iZXIiXX0"} { // "k":["r","not a number"]
+		p.send(http.MethodGet, "/api/v1"+path+"?cursor="+cursor, owner, "").must(http.StatusUnprocessableEntity)
 	}
 }
 

@@ -17,16 +17,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"portal.example/commands"
-	"portal.example/projections/runner"
 	"portal.example/projections/sqlprojection"
 )
 
 const folderHelp = `FOLDER has the file projection.sql; docs/analysts.md tells how to write one.`
 
 // sqlCatalog is where the runner finds the projections that were installed.
-func (p *portal) sqlCatalog(logger *slog.Logger) func(context.Context) ([]runner.Projection, error) {
-	catalog := &sqlprojection.Catalog{Pool: p.pool, Logger: logger}
-	return catalog.Discover
+func (p *portal) sqlCatalog(logger *slog.Logger) *sqlprojection.Catalog {
+	return &sqlprojection.Catalog{Pool: p.pool, Logger: logger}
 }
 
 func projectionsCheck() *cobra.Command {

@@ -111,7 +111,7 @@ func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server,
 	s.measureRoom(metrics)
 	s.runner = runner.New(runner.Config{
 		Pool: p.pool, Client: p.log, Codec: p.codec, Projections: projections(), Logger: logger, Registerer: metrics,
-		Subscribe: s.follow, CutOverOnRequest: cfg.cutOver == cutOverOnRequest, Discover: p.sqlCatalog(logger),
+		Subscribe: s.follow, CutOverOnRequest: cfg.cutOver == cutOverOnRequest, Discover: p.sqlCatalog(logger).Discover,
 	})
 	s.sweeper = &invoices.Sweeper{
 		Room: p.room, Client: p.log, Logger: logger,
@@ -218,6 +218,7 @@ func (s *server) routes(metrics *prometheus.Registry, proxies api.Proxies) http.
 		Provenance: compare.NewTracer(compare.TracerConfig{
 			Pool: s.pool, Log: s.log, Codec: s.codec, Projections: projections(), Disclosed: readmodels.Disclosed,
 		}),
+		Tables: s.sqlCatalog(s.logger),
 	})
 	s.health(router)
 	router.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
