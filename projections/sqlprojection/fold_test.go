@@ -1,6 +1,7 @@
 package sqlprojection
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -137,5 +138,24 @@ INSERT INTO NAME SELECT business_id, data->>'reason', stream, position FROM even
 		if got := value[string](t, l, `SELECT reason FROM read.`+name); got != want {
 			t.Errorf("%s sees %q", name, got)
 		}
+	}
+}
+
+// A check keeps up with the largest sample that it is given.
+func TestALargeSample(t *testing.T) {
+	t.Parallel()
+	d := bills(t, " - 2)", ")")
+	c := checks(t, d)
+	c.Limits.Statement = 5 * time.Second
+	first := c.Sample.Events[0]
+	c.Sample.Events = nil
+	for i := range sampleEvents {
+		e := first
+		e.Record.Stream, e.Record.Position.Commit = fmt.Sprintf("invoice-%d", i), uint64(i+1)
+		c.Sample.Events = append(c.Sample.Events, e)
+	}
+	report, err := Check(t.Context(), testPool(t), d, c)
+	if err != nil || report.Rows["bill"] != sampleEvents || len(report.Warnings) > 0 {
+		t.Errorf("%+v, %v", report, err)
 	}
 }
