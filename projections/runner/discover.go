@@ -40,8 +40,12 @@ func (r *Runner) startDiscovered(ctx context.Context, group *errgroup.Group) err
 		return nil
 	}
 	found, err := r.discover(ctx)
-	if err != nil {
+	switch {
+	case err != nil && (ctx.Err() != nil || database.Away(err)):
 		return err
+	case err != nil:
+		r.complain(ctx, "all that are not part of the program", err)
+		return nil
 	}
 	for _, p := range found {
 		builds, err := buildsOf(ctx, r.cfg.Pool, p)
@@ -50,7 +54,7 @@ func (r *Runner) startDiscovered(ctx context.Context, group *errgroup.Group) err
 			return err
 		case errors.Is(err, errNewerIsLive):
 		case err != nil:
-			r.complain(ctx, p, err)
+			r.complain(ctx, p.Name(), err)
 		}
 		for _, b := range builds {
 			r.startWorker(ctx, group, b)
@@ -68,7 +72,7 @@ func (r *Runner) discover(ctx context.Context) ([]Projection, error) {
 	good := found[:0:0]
 	for _, p := range found {
 		if err := checkProjections(slices.Concat(r.cfg.Projections, good, []Projection{p})); err != nil {
-			r.complain(ctx, p, err)
+			r.complain(ctx, p.Name(), err)
 			continue
 		}
 		good = append(good, p)
@@ -86,13 +90,13 @@ func (r *Runner) discover(ctx context.Context) ([]Projection, error) {
 
 // complain logs what is wrong with a discovered projection, once as long as it
 // stays the same.
-func (r *Runner) complain(ctx context.Context, p Projection, err error) {
+func (r *Runner) complain(ctx context.Context, projection string, err error) {
 	r.mu.Lock()
-	said := r.complaints[p.Name()] == err.Error()
-	r.complaints[p.Name()] = err.Error()
+	said := r.complaints[projection] == err.Error()
+	r.complaints[projection] = err.Error()
 	r.mu.Unlock()
 	if !said {
-		r.cfg.Logger.ErrorContext(ctx, "projection cannot be filled", "projection", p.Name(), "version", p.Version(), "error", err)
+		r.cfg.Logger.ErrorContext(ctx, "projection cannot be filled", "projection", projection, "error", err)
 	}
 }
 

@@ -269,3 +269,27 @@ func ownedDatabase(t *testing.T) string {
 	}
 	return owned
 }
+
+// An installed projection that cannot run, as after another version of the
+// program, or whose tables cannot be made, is nobody else's trouble.
+func TestABrokenDefinitionHarmsNobody(t *testing.T) {
+	t.Parallel()
+	l := live(t, migratedURL(t))
+	install(t, l, bills(t))
+	if _, err := l.Pool.Exec(t.Context(), `
+		INSERT INTO runner.sql_projections SELECT 'unreadable', 1, 'no SQL', role, false, now(), '' FROM runner.sql_projections;
+		INSERT INTO runner.sql_projections SELECT 'impossible', 1,
+			replace(replace(source, 'name: bills', 'name: impossible'), 'business_id text NOT NULL', 'business_id json'), role, false, now(), ''
+		FROM runner.sql_projections WHERE name = 'bills'`); err != nil {
+		t.Fatal(err)
+	}
+	mine, _ := projectiontest.Sample()
+	last := l.Append(t, mine)
+	caughtUp(t, l, "bills", 1)
+	if err := l.Runner.WaitFor(t.Context(), "bills", last); err != nil {
+		t.Error(err)
+	}
+	if n := value[int](t, l, `SELECT count(*) FROM runner.builds`); n != 1 {
+		t.Errorf("%d builds", n)
+	}
+}

@@ -240,17 +240,23 @@ func (c *Catalog) learn(ctx context.Context) error {
 	if limits.Statement == 0 {
 		limits = Running
 	}
-	c.known = make(map[edition]runner.Projection, len(list))
+	known := make(map[edition]runner.Projection, len(list))
 	for _, i := range list {
+		d, err := Parse(i.Source)
+		if err == nil {
+			err = ensureRole(ctx, c.Pool, i.role)
+		}
 		var p runner.Projection
-		if d, err := Parse(i.Source); err != nil {
-			c.Logger.ErrorContext(ctx, "installed projection cannot be read", "projection", i.Name, "error", err)
-		} else if err := ensureRole(ctx, c.Pool, i.role); err != nil {
+		switch {
+		case err != nil && (ctx.Err() != nil || database.Away(err)):
 			return err
-		} else {
+		case err != nil:
+			c.Logger.ErrorContext(ctx, "installed projection cannot run", "projection", i.Name, "error", err)
+		default:
 			p = New(d, i.role, limits)
 		}
-		c.known[edition{i.Name, i.Version, i.At.UnixMicro()}] = p
+		known[edition{i.Name, i.Version, i.At.UnixMicro()}] = p
 	}
+	c.known = known
 	return nil
 }
