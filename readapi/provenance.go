@@ -14,7 +14,7 @@ import (
 // nothing else here does: a figure that is doubted is worth that.
 type Provenance interface {
 	// Has says whether there is a read model of that name.
-	Has(projection string) bool
+	Has(ctx context.Context, projection string) (bool, error)
 	// Find looks for a row, which db lets it see.
 	Find(ctx context.Context, db compare.Querier, key compare.Key) (*compare.Found, error)
 	// Trace tells where it is from; full is the whole chain.
@@ -46,7 +46,9 @@ func registerProvenance(a huma.API, d Deps) {
 }
 
 func (d Deps) provenance(ctx context.Context, in *provenanceInput) (*provenanceOutput, error) {
-	if !d.Provenance.Has(in.Projection) {
+	if has, err := d.Provenance.Has(ctx, in.Projection); err != nil {
+		return nil, err
+	} else if !has {
 		return nil, notFound("read model")
 	}
 	var found *compare.Found

@@ -97,7 +97,9 @@ func newWorld(t *testing.T) *world {
 	w.last = w.live.Append(t, mine, other).String()
 	tracer := compare.NewTracer(compare.TracerConfig{
 		Pool: w.live.Pool, Log: w.live.Log(), Codec: w.live.Codec(),
-		Projections: []runner.Projection{invoices.Projection{}, customers.Projection{}, timeline.Projection{}},
+		Code: runner.New(runner.Config{
+			Projections: []runner.Projection{invoices.Projection{}, customers.Projection{}, timeline.Projection{}},
+		}).Code,
 	})
 	a, router := api.New(api.Config{Tokens: everyone})
 	readapi.Register(a, readapi.Deps{

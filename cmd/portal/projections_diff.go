@@ -114,10 +114,22 @@ func (c *comparison) run(cmd *cobra.Command, name string) (*compare.Report, erro
 		x := compare.Explainer{
 			Pool: p.pool, Log: p.log, Codec: p.codec, Disclosed: readmodels.Disclosed, Personal: c.Personal,
 		}
-		err = x.Explain(cmd.Context(), report,
-			compare.CodeOf(projections(), name, report.Old.Version), compare.CodeOf(projections(), name, report.New.Version))
+		err = c.explainBy(cmd.Context(), x, report, name)
 	}
 	return report, errors.Join(err, p.close())
+}
+
+func (c *comparison) explainBy(ctx context.Context, x compare.Explainer, report *compare.Report, name string) error {
+	known := known(x.Pool)
+	was, err := known.Code(ctx, name, report.Old.Version)
+	if err != nil {
+		return err
+	}
+	is, err := known.Code(ctx, name, report.New.Version)
+	if err != nil {
+		return err
+	}
+	return x.Explain(ctx, report, was, is)
 }
 
 func (c *comparison) diff(ctx context.Context, pool *pgxpool.Pool, name string) (*compare.Report, error) {
@@ -139,15 +151,39 @@ func (c *comparison) diff(ctx context.Context, pool *pgxpool.Pool, name string) 
 	if c.Business, err = businessOfRows(ctx, pool, c.slug); err != nil {
 		return nil, err
 	}
+	for _, b := range []compare.Build{was, is} {
+		if err := c.within(b); err != nil {
+			return nil, err
+		}
+	}
+	open := false
 	// Of events without personal fields nothing personal is made.
-	c.Personal = c.Personal || sealed(name, was.Version) && sealed(name, is.Version)
+	for _, b := range []compare.Build{was, is} {
+		if p, err := known(pool).Code(ctx, name, b.Version); err != nil {
+			return nil, err
+		} else if _, sealed := p.(runner.Sealed); !sealed {
+			open = true
+		}
+	}
+	c.Personal = c.Personal || !open
 	c.Disclosed = readmodels.Disclosed
 	return compare.Diff(ctx, pool, was.Schema, is.Schema, c.Options)
 }
 
-func sealed(name string, version int) bool {
-	_, sealed := compare.CodeOf(projections(), name, version).(runner.Sealed)
-	return sealed
+// within keeps the comparison to what a build of a part of the log can have. Rows
+// of single streams or of a span of time cannot be told from those that are missing.
+func (c *comparison) within(b compare.Build) error {
+	switch s := b.Scope; {
+	case s == nil:
+		return nil
+	case s.Business == "" || len(s.Streams) > 0 || !s.Since.IsZero() || !s.Until.IsZero():
+		return fmt.Errorf("build %d is filled from some streams or a span of time only: what it lacks is no difference", b.ID)
+	case c.Business != "" && c.Business != s.Business:
+		return misusef("--business: build %d is filled from another business only", b.ID)
+	default:
+		c.Business = s.Business
+		return nil
+	}
 }
 
 // businessOfRows is the id of a business by its slug or id, as the read model of

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -43,7 +44,7 @@ func withRunner(cmd *cobra.Command, do func(*replayWatch) error) error {
 	}
 	defer pool.Close()
 	return do(&replayWatch{
-		cmd: cmd, cfg: cfg, pool: pool, runner: runner.New(runner.Config{Pool: pool, Projections: projections()}),
+		cmd: cmd, cfg: cfg, pool: pool, runner: known(pool),
 	})
 }
 
@@ -140,14 +141,15 @@ func (l *leading) start(name string) error {
 	if err != nil {
 		return fmt.Errorf("no portal runs that would do it, and neither can this command: %w", err)
 	}
-	var only []runner.Projection
-	for _, projection := range projections() {
-		if projection.Name() == name {
-			only = append(only, projection)
-		}
+	only := func(all []runner.Projection) []runner.Projection {
+		return slices.DeleteFunc(all, func(p runner.Projection) bool { return p.Name() != name })
 	}
 	r := runner.New(runner.Config{
-		Pool: p.pool, Client: p.log, Codec: p.codec, Projections: only, Logger: log,
+		Pool: p.pool, Client: p.log, Codec: p.codec, Projections: only(projections()), Logger: log,
+		Discover: func(ctx context.Context) ([]runner.Projection, error) {
+			found, err := p.sqlCatalog(log).Discover(ctx)
+			return only(found), err
+		},
 		CutOverOnRequest: l.watch.cfg.cutOver == cutOverOnRequest,
 	})
 	running, end := context.WithCancel(cmd.Context())

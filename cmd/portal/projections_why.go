@@ -77,7 +77,7 @@ Texts that may be personal are withheld, unless --personal asks for them.` + exi
 func (p *portal) why(cmd *cobra.Command, key compare.Key, slug string, full, personal bool) (*compare.Provenance, error) {
 	ctx := cmd.Context()
 	tracer := compare.NewTracer(compare.TracerConfig{
-		Pool: p.pool, Log: p.log, Codec: p.codec, Projections: projections(),
+		Pool: p.pool, Log: p.log, Codec: p.codec, Code: known(p.pool).Code,
 		Disclosed: readmodels.Disclosed, Personal: personal, Time: chainTime,
 	})
 	found, err := p.find(ctx, tracer, key, slug)

@@ -216,7 +216,7 @@ func (s *server) routes(metrics *prometheus.Registry, proxies api.Proxies) http.
 	readapi.Register(a, readapi.Deps{
 		Readers: s.readers, Runner: s.runner, Builds: s.runner, Views: s.views(), Now: s.room.Now, Logger: s.logger,
 		Provenance: compare.NewTracer(compare.TracerConfig{
-			Pool: s.pool, Log: s.log, Codec: s.codec, Projections: projections(), Disclosed: readmodels.Disclosed,
+			Pool: s.pool, Log: s.log, Codec: s.codec, Code: s.runner.Code, Disclosed: readmodels.Disclosed,
 		}),
 		Tables: s.sqlCatalog(s.logger),
 	})

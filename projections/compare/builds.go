@@ -24,6 +24,8 @@ type Build struct {
 	At         eventstore.Position `json:"-"`     // what it contains of the log
 	Position   string              `json:"position"`
 	CaughtUp   bool                `json:"caughtUp"`
+	Temporary  bool                `json:"temporary,omitempty"` // it never goes live
+	Scope      *runner.Scope       `json:"scope,omitempty"`     // part of the log that it is filled from; nil for all of it
 }
 
 // ErrNoBuild says that there is no such build, or none to choose.
@@ -42,7 +44,8 @@ func Builds(ctx context.Context, db Querier, projection string) ([]Build, error)
 
 func selectBuilds(ctx context.Context, db Querier, condition string, args ...any) ([]Build, error) {
 	rows, err := db.Query(ctx, `
-		SELECT id, projection, version, schema, state, commit_position, prepare_position, caught_up
+		SELECT id, projection, version, schema, state, commit_position, prepare_position, caught_up,
+		       purpose = 'temporary', scope
 		FROM runner.builds
 		WHERE `+condition+` AND EXISTS (SELECT FROM pg_namespace WHERE nspname = schema)
 		ORDER BY id`, args...)
@@ -50,7 +53,8 @@ func selectBuilds(ctx context.Context, db Querier, condition string, args ...any
 		return nil, fmt.Errorf("compare: listing builds: %w", err)
 	}
 	builds, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (b Build, err error) {
-		err = row.Scan(&b.ID, &b.Projection, &b.Version, &b.Schema, &b.State, &b.At.Commit, &b.At.Prepare, &b.CaughtUp)
+		err = row.Scan(&b.ID, &b.Projection, &b.Version, &b.Schema, &b.State, &b.At.Commit, &b.At.Prepare, &b.CaughtUp,
+			&b.Temporary, &b.Scope)
 		b.Position = b.At.String()
 		return b, err
 	})
@@ -61,10 +65,10 @@ func selectBuilds(ctx context.Context, db Querier, condition string, args ...any
 }
 
 // Choose finds the build that is named: live, building (the newest that is being
-// filled), retired (the newest that was live), a number, or a schema.
+// filled to go live), retired (the newest that was live), a number, or a schema.
 func Choose(builds []Build, name string) (Build, error) {
 	for _, b := range slices.Backward(builds) {
-		if name == b.State || name == b.Schema || name == strconv.FormatInt(b.ID, 10) {
+		if name == b.State && !b.Temporary || name == b.Schema || name == strconv.FormatInt(b.ID, 10) {
 			return b, nil
 		}
 	}
@@ -76,37 +80,4 @@ func Choose(builds []Build, name string) (Build, error) {
 		known[i] = fmt.Sprintf("%d (%s, %s)", b.ID, b.Schema, b.State)
 	}
 	return Build{}, fmt.Errorf("%w: %.60q; there are %s", ErrNoBuild, name, strings.Join(known, ", "))
-}
-
-// Superseding is implemented by projections that keep the code of the version
-// before them, for as long as its builds may have to be explained.
-type Superseding interface {
-	// Before is the version that this one takes the place of.
-	Before() runner.Projection
-}
-
-// maxVersions bounds the chain of versions that keep the one before them.
-const maxVersions = 20
-
-// CodeOf is the projection in the version asked for, if the program still has
-// it; nil otherwise.
-func CodeOf(projections []runner.Projection, name string, version int) runner.Projection {
-	for _, p := range projections {
-		if p.Name() != name {
-			continue
-		}
-		for range maxVersions {
-			if p.Version() == version {
-				return p
-			}
-			newer, ok := p.(Superseding)
-			if !ok {
-				return nil
-			}
-			if p = newer.Before(); p == nil {
-				return nil
-			}
-		}
-	}
-	return nil
 }

@@ -82,8 +82,8 @@ func TestAFeeRuleIsMended(t *testing.T) {
 	}
 
 	x := &Explainer{Pool: live.Pool, Log: live.Log(), Codec: live.Codec()}
-	known := []runner.Projection{fixed{}}
-	if err := x.Explain(ctx, report, CodeOf(known, "invoices", was.Version), CodeOf(known, "invoices", is.Version)); err != nil {
+	known := fixed{}
+	if err := x.Explain(ctx, report, runner.InVersion(known, was.Version), runner.InVersion(known, is.Version)); err != nil {
 		t.Fatal(err)
 	}
 	for id, want := range map[string]struct {

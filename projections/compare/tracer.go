@@ -50,15 +50,18 @@ type Chain struct {
 	Folds      int     `json:"folds" doc:"how often they were folded"`
 }
 
+// Code finds a projection in a version, nil where its code is not there.
+type Code func(ctx context.Context, projection string, version int) (runner.Projection, error)
+
 // TracerConfig is what a tracer needs. Only the first four are required.
 type TracerConfig struct {
-	Pool        *pgxpool.Pool
-	Log         Log
-	Codec       *eventstore.Codec
-	Projections []runner.Projection
-	Limits      Limits
-	Disclosed   Disclosed // as in Options, as is Personal
-	Personal    bool
+	Pool      *pgxpool.Pool
+	Log       Log
+	Codec     *eventstore.Codec
+	Code      Code
+	Limits    Limits
+	Disclosed Disclosed // as in Options, as is Personal
+	Personal  bool
 
 	// Time bounds the work on a chain, which is then told as far as it is known;
 	// three seconds by default.
@@ -82,9 +85,10 @@ func NewTracer(c TracerConfig) *Tracer {
 	return &Tracer{c, semaphore.NewWeighted(chainsAtOnce)}
 }
 
-// Has says whether the program has the projection.
-func (t *Tracer) Has(projection string) bool {
-	return slices.ContainsFunc(t.Projections, func(p runner.Projection) bool { return p.Name() == projection })
+// Has says whether there is the projection: whether it has been built.
+func (t *Tracer) Has(ctx context.Context, projection string) (bool, error) {
+	builds, err := Builds(ctx, t.Pool, projection)
+	return len(builds) > 0, err
 }
 
 // Find looks for the row in the live build. db is asked for the row itself, so
@@ -93,9 +97,6 @@ func (t *Tracer) Has(projection string) bool {
 func (t *Tracer) Find(ctx context.Context, db Querier, key Key) (*Found, error) {
 	if len(key.Row) > maxKey || strings.Contains(key.Row, "\x00") {
 		return nil, fmt.Errorf("%w: of at most %d bytes, none of them zero", ErrBadKey, maxKey)
-	}
-	if !t.Has(key.Projection) {
-		return nil, fmt.Errorf("%w: there is no projection %.60q", ErrNotFound, key.Projection)
 	}
 	builds, err := Builds(ctx, t.Pool, key.Projection)
 	if err != nil {
@@ -111,7 +112,9 @@ func (t *Tracer) Find(ctx context.Context, db Querier, key Key) (*Found, error) 
 	}
 	f := &Found{
 		build: live, table: tables[key.Table],
-		project: CodeOf(t.Projections, key.Projection, live.Version),
+	}
+	if f.project, err = t.Code(ctx, key.Projection, live.Version); err != nil {
+		return nil, err
 	}
 	if f.table == nil {
 		return nil, fmt.Errorf("%w: %s has the tables %s", ErrNotFound, key.Projection,

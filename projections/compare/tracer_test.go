@@ -67,7 +67,7 @@ func newTraced(t *testing.T, change func(*TracerConfig)) traced {
 	_, other := projectiontest.Sample()
 	live.Append(t, other, charged())
 	c := TracerConfig{
-		Pool: live.Pool, Log: live.Log(), Codec: live.Codec(), Projections: all, Time: time.Minute,
+		Pool: live.Pool, Log: live.Log(), Codec: live.Codec(), Code: runner.New(runner.Config{Projections: all}).Code, Time: time.Minute,
 		Disclosed: func(table, column string) bool { return table == "invoices" && column == "status" },
 	}
 	change(&c)

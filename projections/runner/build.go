@@ -58,9 +58,24 @@ func checkProjections(projections []Projection) error {
 	return nil
 }
 
-// buildsOf lists the builds of the projection's version that are in use,
-// making the first one.
+// buildsOf lists the builds of the projection that are in use: of its version,
+// making the first one, and of earlier ones that it keeps.
 func buildsOf(ctx context.Context, pool *pgxpool.Pool, p Projection) ([]build, error) {
+	builds, err := newestBuilds(ctx, pool, p)
+	if err != nil {
+		return builds, err
+	}
+	for _, p := range earlier(p) {
+		more, err := listBuilds(ctx, pool, p)
+		if err != nil {
+			return nil, err
+		}
+		builds = append(builds, more...)
+	}
+	return builds, nil
+}
+
+func newestBuilds(ctx context.Context, pool *pgxpool.Pool, p Projection) ([]build, error) {
 	builds, err := listBuilds(ctx, pool, p)
 	if err != nil || slices.ContainsFunc(builds, build.ofProgram) {
 		return builds, err

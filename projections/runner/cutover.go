@@ -105,7 +105,7 @@ func (r *Runner) RollBack(ctx context.Context, projection string) (int64, error)
 		return 0, err
 	}
 	b, err := previousBuild(ctx, r.cfg.Pool, p)
-	if err == nil && b.version != p.Version() {
+	if err == nil && InVersion(p, b.version) == nil {
 		err = fmt.Errorf("%w: they have version %d, and the program %d", ErrOtherVersion, b.version, p.Version())
 	}
 	if err != nil {

@@ -159,6 +159,57 @@ func TestAVersionOnRequestAndBack(t *testing.T) {
 	}
 }
 
+// keeping is a version that keeps the code of the one before.
+type keeping struct {
+	*meters
+	old *meters
+}
+
+func (k keeping) Before() Projection { return k.old }
+
+// Where a version keeps the one before, the old tables stay up with the log while
+// the new ones are filled, and readers can be led back and forth without ever
+// seeing less than before.
+func TestAVersionThatKeepsTheOneBefore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one := w.runner(&meters{name: "m", version: 1})
+	stop := w.run(one)
+	w.wait(one, "m", w.append("acme", "meter-1", Read{1}, Read{2}))
+	stop()
+
+	two := w.runner(keeping{&meters{name: "m", version: 2}, &meters{name: "m", version: 1}})
+	two.cfg.CutOverOnRequest = true
+	w.run(two)
+	w.until("version 2 is under way", `SELECT count(*) = 2 FROM runner.builds`)
+	w.wait(two, "m", w.append("acme", "meter-1", Read{4}))
+	if got := query[string](w, `SELECT version || ' ' || (SELECT sum(sum) FROM read.m_sum) FROM read.freshness`); got != "1 7" {
+		t.Errorf("while version 2 is filled: %s", got)
+	}
+	stopLoad := w.load()
+	stopWatching := w.watch()
+	inVersion := func(version int) func(Status) bool {
+		return func(s Status) bool { return s.Live && s.Version == version }
+	}
+	for range 2 {
+		newer := must(two.CutOver(w.ctx, "m"))(t)
+		w.look(two, newer, "version 2 is live", inVersion(2))
+		older := must(two.RollBack(w.ctx, "m"))(t)
+		w.look(two, older, "version 1 is live", inVersion(1))
+	}
+	if looks := stopWatching(); looks == 0 {
+		t.Error("nobody looked")
+	}
+	_, last := stopLoad()
+	w.wait(two, "m", last)
+	if got := query[string](w, `SELECT string_agg(version || ' ' || state, ', ' ORDER BY id) FROM runner.builds`); got != "1 live, 2 retired" {
+		t.Errorf("builds: %s", got)
+	}
+	if InVersion(two.cfg.Projections[0], 1).Version() != 1 || InVersion(two.cfg.Projections[0], 3) != nil {
+		t.Error("versions are not found by their numbers")
+	}
+}
+
 // A reader who began before the new tables were filled cannot see their rows, and
 // so must not be led to them.
 func TestACutOverWaitsForLooksThatBeganBefore(t *testing.T) {

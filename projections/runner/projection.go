@@ -55,5 +55,43 @@ type Projection interface {
 // show what they were never given.
 type Sealed interface{ Sealed() }
 
+// Superseding is implemented by projections that keep the code of the version
+// before them. Tables of that version are kept up with the log for as long as
+// they are live, while those of the next one are filled; they can be gone back to;
+// and their rows can be explained.
+type Superseding interface {
+	// Before is the version that this one takes the place of, nil where there is
+	// none.
+	Before() Projection
+}
+
+// maxVersions bounds the chain of versions that keep the one before them.
+const maxVersions = 20
+
+// earlier are the versions before the projection that it keeps, the newest first.
+func earlier(p Projection) (versions []Projection) {
+	for range maxVersions {
+		newer, ok := p.(Superseding)
+		if !ok {
+			break
+		}
+		if p = newer.Before(); p == nil {
+			break
+		}
+		versions = append(versions, p)
+	}
+	return versions
+}
+
+// InVersion is the projection in that version, nil where it does not keep its code.
+func InVersion(p Projection, version int) Projection {
+	for _, v := range append([]Projection{p}, earlier(p)...) {
+		if v.Version() == version {
+			return v
+		}
+	}
+	return nil
+}
+
 // Source is where events come from.
 type Source = eventstore.Source

@@ -197,6 +197,21 @@ func (r *Runner) leading(build int64, leads bool) {
 	}
 }
 
+// Code is the projection in that version, nil where there is none of the name or
+// it does not keep the version's code.
+func (r *Runner) Code(ctx context.Context, name string, version int) (Projection, error) {
+	p, err := r.projection(ctx, name)
+	if errors.Is(err, errUnknown) {
+		return nil, nil //nolint:nilnil // that there is no code is an answer
+	}
+	if err != nil {
+		return nil, err
+	}
+	return InVersion(p, version), nil
+}
+
+var errUnknown = errors.New("there is no projection")
+
 func (r *Runner) projection(ctx context.Context, name string) (Projection, error) {
 	var found []Projection
 	if r.cfg.Discover != nil {
@@ -210,5 +225,5 @@ func (r *Runner) projection(ctx context.Context, name string) (Projection, error
 			return p, nil
 		}
 	}
-	return nil, fmt.Errorf("runner: there is no projection %q", name)
+	return nil, fmt.Errorf("runner: %w %q", errUnknown, name)
 }

@@ -30,7 +30,7 @@ func TestCutsDoNotMatterToTheExamples(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := example(t, name)
-			p := withRole{New(d, "fold_"+d.Name, Running)}
+			p := withRole{New(d, "fold_"+d.Name, Running, nil)}
 			conn := projectiontest.Connect(t, p)
 			rows := 0
 			for seed := range 8 {

@@ -32,12 +32,13 @@ type Projection struct {
 	definition *Definition
 	role       string
 	limits     Limits
+	before     runner.Projection // the version before, nil where there is none
 }
 
-// New is the definition as the runner wants it. The role exists, and the portal's
-// user may become it.
-func New(d *Definition, role string, limits Limits) runner.Projection {
-	p := &Projection{definition: d, role: role, limits: limits}
+// New is the definition as the runner wants it, which takes the place of the one
+// before, if any. The role exists, and the portal's user may become it.
+func New(d *Definition, role string, limits Limits, before runner.Projection) runner.Projection {
+	p := &Projection{definition: d, role: role, limits: limits, before: before}
 	if d.Personal {
 		return p
 	}
@@ -48,6 +49,9 @@ func New(d *Definition, role string, limits Limits) runner.Projection {
 type sealed struct{ *Projection }
 
 func (sealed) Sealed() {}
+
+// Before is the version that was installed before, for those who go back to it.
+func (p *Projection) Before() runner.Projection { return p.before }
 
 // Name is the definition's name.
 func (p *Projection) Name() string { return p.definition.Name }

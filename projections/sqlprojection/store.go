@@ -164,9 +164,13 @@ func (i Installed) Types() []string {
 
 // List lists the newest version of each installed projection.
 func List(ctx context.Context, pool *pgxpool.Pool) ([]Installed, error) {
-	rows, err := pool.Query(ctx, `
-		SELECT DISTINCT ON (name) name, version, source, personal, installed_at, installed_by, role
-		FROM runner.sql_projections ORDER BY name, version DESC`)
+	return list(ctx, pool, `SELECT DISTINCT ON (name) `+columns+` FROM runner.sql_projections ORDER BY name, version DESC`)
+}
+
+const columns = `name, version, source, personal, installed_at, installed_by, role`
+
+func list(ctx context.Context, pool *pgxpool.Pool, query string) ([]Installed, error) {
+	rows, err := pool.Query(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("sqlprojection: %w", err)
 	}
@@ -229,10 +233,10 @@ func (c *Catalog) Discover(ctx context.Context) ([]runner.Projection, error) {
 	return found, nil
 }
 
-// learn reads all definitions anew. One that another version of the program took
-// and this one does not is left out.
+// learn reads all definitions anew, earlier versions first. One that another
+// version of the program took and this one does not is left out.
 func (c *Catalog) learn(ctx context.Context) error {
-	list, err := List(ctx, c.Pool)
+	all, err := list(ctx, c.Pool, `SELECT `+columns+` FROM runner.sql_projections ORDER BY name, version`)
 	if err != nil {
 		return err
 	}
@@ -240,8 +244,9 @@ func (c *Catalog) learn(ctx context.Context) error {
 	if limits.Statement == 0 {
 		limits = Running
 	}
-	known := make(map[edition]runner.Projection, len(list))
-	for _, i := range list {
+	known := make(map[edition]runner.Projection, len(all))
+	before := make(map[string]runner.Projection)
+	for _, i := range all {
 		d, err := Parse(i.Source)
 		if err == nil {
 			err = ensureRole(ctx, c.Pool, i.role)
@@ -253,7 +258,8 @@ func (c *Catalog) learn(ctx context.Context) error {
 		case err != nil:
 			c.Logger.ErrorContext(ctx, "installed projection cannot run", "projection", i.Name, "error", err)
 		default:
-			p = New(d, i.role, limits)
+			p = New(d, i.role, limits, before[i.Name])
+			before[i.Name] = p
 		}
 		known[edition{i.Name, i.Version, i.At.UnixMicro()}] = p
 	}
