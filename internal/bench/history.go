@@ -42,26 +42,14 @@ func (l *Lab) makeHistory(ctx context.Context) (h *history, err error) {
 	if err := execute(ctx, server.URL("postgres"), "CREATE DATABASE "+historyDatabase); err != nil {
 		return nil, err
 	}
-	h = &history{url: server.URL(historyDatabase)}
-	if err := database.Migrate(ctx, h.url); err != nil {
-		return nil, err
-	}
 	dir, err := l.tempDir("history")
 	if err != nil {
 		return nil, err
 	}
-	if h.node, err = node.Start(ctx, node.Config{Dir: dir}); err != nil {
+	if h, err = openHistory(ctx, server.URL(historyDatabase), dir); err != nil {
 		return nil, err
 	}
-	l.cleanups = append(l.cleanups, func() error { return errors.Join(h.node.Close(), os.RemoveAll(dir)) })
-	if h.client, err = eventstore.Connect(eventstore.Config{ConnectionString: h.node.ConnectionString()}); err != nil {
-		return nil, err
-	}
-	l.cleanups = append(l.cleanups, h.client.Close)
-	if h.pool, err = database.Open(ctx, h.url); err != nil {
-		return nil, err
-	}
-	l.cleanups = append(l.cleanups, func() error { h.pool.Close(); return nil })
+	l.cleanups = append(l.cleanups, func() error { return errors.Join(h.close(), os.RemoveAll(dir)) })
 	if err := h.fill(ctx, l, dir); err != nil {
 		return nil, err
 	}
@@ -73,32 +61,77 @@ func (l *Lab) makeHistory(ctx context.Context) (h *history, err error) {
 	return h, nil
 }
 
-// fill imports the history of one demo business after the other, until there are
-// as many events as are asked for.
-func (h *history) fill(ctx context.Context, lab *Lab, dir string) error {
+// openHistory opens the log in the folder, and a database.
+func openHistory(ctx context.Context, url, dir string) (h *history, err error) {
+	h = &history{url: url}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.close())
+		}
+	}()
+	if err := database.Migrate(ctx, h.url); err != nil {
+		return nil, err
+	}
+	if h.pool, err = database.Open(ctx, h.url); err != nil {
+		return nil, err
+	}
+	if h.node, err = node.Start(ctx, node.Config{Dir: dir}); err != nil {
+		return nil, err
+	}
+	h.client, err = eventstore.Connect(eventstore.Config{ConnectionString: h.node.ConnectionString()})
+	return h, err
+}
+
+// close also closes what was opened in part.
+func (h *history) close() (err error) {
+	if h.client != nil {
+		err = h.client.Close()
+	}
+	if h.node != nil {
+		err = errors.Join(err, h.node.Close())
+	}
+	if h.pool != nil {
+		h.pool.Close()
+	}
+	return err
+}
+
+// room is for commands on the log, with the master key in the folder.
+func (h *history) room(ctx context.Context, dir string) (*commands.Room, error) {
 	master, err := keys.OpenMaster("", dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	keyring, err := keys.Open(ctx, h.pool, master)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	secret, err := master.Derive("request fingerprints")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if h.codec, err = eventstore.NewCodec(keyring, commands.EventTypes()...); err != nil {
-		return err
+		return nil, err
 	}
 	store, err := commands.NewStore(h.client, h.codec)
 	if err != nil {
+		return nil, err
+	}
+	return &commands.Room{Store: store, Secret: secret, Now: time.Now}, nil
+}
+
+// demoUntil is when the demo businesses' histories end.
+var demoUntil = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+
+// fill imports the history of one demo business after the other, until there are
+// as many events as are asked for.
+func (h *history) fill(ctx context.Context, lab *Lab, dir string) error {
+	room, err := h.room(ctx, dir)
+	if err != nil {
 		return err
 	}
-	room := &commands.Room{Store: store, Secret: secret, Now: time.Now}
-	until := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	for events, n := 0, 1; events < lab.Read; n++ {
-		appended, err := h.importDemo(ctx, room, n, until)
+		appended, err := h.importDemo(ctx, room, fmt.Sprintf("bench-%d", n), demo.New(uint64(n), demoUntil))
 		if err != nil {
 			return fmt.Errorf("filling the log: %w", err)
 		}
@@ -108,14 +141,17 @@ func (h *history) fill(ctx context.Context, lab *Lab, dir string) error {
 	return nil
 }
 
-func (h *history) importDemo(ctx context.Context, room *commands.Room, n int, until time.Time) (events int, err error) {
-	business, err := businesses.Register(ctx, room, businesses.Registration{
-		Slug: fmt.Sprintf("bench-%d", n), Name: "Bench", Currency: "EUR", TimeZone: time.UTC, Language: "en",
+func register(ctx context.Context, room *commands.Room, slug string) (business string, err error) {
+	return businesses.Register(ctx, room, businesses.Registration{
+		Slug: slug, Name: "Bench", Currency: "EUR", TimeZone: time.UTC, Language: "en",
 	})
+}
+
+func (h *history) importDemo(ctx context.Context, room *commands.Room, slug string, story demo.History) (events int, err error) {
+	business, err := register(ctx, room, slug)
 	if err != nil {
 		return 0, err
 	}
-	story := demo.New(uint64(n), until)
 	importer := importing.Importer{
 		Log: h.client, Codec: h.codec, Secret: room.Secret, Now: room.Now, Business: business, About: story.About,
 	}

@@ -40,6 +40,7 @@ type Options struct {
 	Read   int           `json:"read"`              // events in the logs that are read and rebuilt from
 	Small  int           `json:"small"`             // events in the log that growth is held against
 	Events int           `json:"events"`            // events in the grown log
+	Replay int           `json:"replay"`            // events in the log of the portal that replays
 }
 
 func newLab(ctx context.Context, options Options, report func(format string, args ...any)) (*Lab, error) {

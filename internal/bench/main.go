@@ -71,6 +71,7 @@ func parse(args []string) (config, error) {
 	flags.DurationVar(&c.Warmup, "warmup", 2*time.Second, "how long each runs before that")
 	flags.IntVar(&c.Read, "read", 200_000, "events in the log that is read")
 	flags.IntVar(&c.Events, "events", 1_000_000, "events in the grown log (10000000 takes some minutes to fill)")
+	flags.IntVar(&c.Replay, "replay", 200_000, "events in the log that a portal replays under load (10000000 takes most of an hour)")
 	flags.StringVar(&c.json, "json", "", "write the results to `FILE`, for machines")
 	flags.StringVar(&c.markdown, "markdown", "", "write the results to `FILE`, as docs/benchmarks.md")
 	flags.StringVar(&c.fromFile, "from", "", "measure nothing: take the results from `FILE`, written by --json")
@@ -83,13 +84,15 @@ func parse(args []string) (config, error) {
 	c.Small = 10_000
 	if c.short {
 		c.Runs, c.Window, c.Warmup = 1, 2*time.Second, 500*time.Millisecond
-		c.Read, c.Events = 50_000, 100_000
+		c.Read, c.Events, c.Replay = 50_000, 100_000, 50_000
 	}
 	switch {
 	case flags.NArg() > 0:
 		return c, fmt.Errorf("%q is no flag: %w", flags.Arg(0), errUsage)
 	case c.Runs < 1 || c.Window <= 0 || c.Warmup < 0:
 		return c, fmt.Errorf("runs and window must be positive: %w", errUsage)
+	case c.Replay < minReplay:
+		return c, fmt.Errorf("replay is at least %d: %w", minReplay, errUsage)
 	case c.Read < filledPerStream || c.Read%filledPerStream != 0 || c.Events < c.Small || c.Events%filledPerStream != 0:
 		return c, fmt.Errorf("read and events are multiples of %d, and events at least %d: %w", filledPerStream, c.Small, errUsage)
 	}

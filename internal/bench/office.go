@@ -26,21 +26,26 @@ const (
 
 // withOffices runs use on a fresh portal with so many writers at work.
 func (l *Lab) withOffices(ctx context.Context, writers int, use func(*portal, []*office) (Sample, error)) (Sample, error) {
-	return l.withPortal(ctx, func(p *portal) (sample Sample, err error) {
-		offices := make([]*office, writers)
-		for i := range offices {
-			c, err := dial(ctx, p.address, p.token)
-			if err != nil {
-				return nil, err
-			}
-			offices[i] = &office{connection: c}
-			defer offices[i].hangUp(&err)
-			if err := offices[i].file(i); err != nil {
-				return nil, err
-			}
-		}
-		return use(p, offices)
+	return l.withPortal(ctx, func(p *portal) (Sample, error) {
+		return p.staff(ctx, writers, func(offices []*office) (Sample, error) { return use(p, offices) })
 	})
+}
+
+// staff runs use with so many writers at work in the portal.
+func (p *portal) staff(ctx context.Context, writers int, use func([]*office) (Sample, error)) (sample Sample, err error) {
+	offices := make([]*office, writers)
+	for i := range offices {
+		c, err := dial(ctx, p.address, p.token)
+		if err != nil {
+			return nil, err
+		}
+		offices[i] = &office{connection: c}
+		defer offices[i].hangUp(&err)
+		if err := offices[i].file(i); err != nil {
+			return nil, err
+		}
+	}
+	return use(offices)
 }
 
 func (o *office) hangUp(err *error) { *err = errors.Join(*err, o.conn.Close()) }

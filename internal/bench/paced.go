@@ -14,6 +14,7 @@ type Pace struct {
 	PerSecond int
 	Warmup    time.Duration
 	Window    time.Duration
+	Until     <-chan struct{} // where set, closing it ends the window early
 }
 
 // operation returns the latency that counts, given when it was due; counted is
@@ -48,7 +49,7 @@ func (p Pace) loop(ctx context.Context, first time.Time, i, writers int, operate
 	var latencies []time.Duration
 	for n := i; ; n += writers {
 		after := time.Duration(n) * time.Second / time.Duration(p.PerSecond)
-		if after >= p.Warmup+p.Window {
+		if after >= p.Warmup+p.Window || p.ended() {
 			return latencies, nil
 		}
 		due := first.Add(after)
@@ -65,6 +66,15 @@ func (p Pace) loop(ctx context.Context, first time.Time, i, writers int, operate
 		if counted && after >= p.Warmup {
 			latencies = append(latencies, latency)
 		}
+	}
+}
+
+func (p Pace) ended() bool {
+	select {
+	case <-p.Until:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -20,6 +20,7 @@ type portal struct {
 	address  string
 	token    string // of the office
 	database string // URL
+	pid      int
 }
 
 // buildPortal compiles the portal as it is in this checkout.
@@ -27,7 +28,7 @@ func (l *Lab) buildPortal(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	program := filepath.Join(l.dir, "portal")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", program, "./cmd/portal") //nolint:gosec // our own program
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", program, "portal.example/cmd/portal") //nolint:gosec // our own program
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the portal: %w: %s", err, bytes.TrimSpace(out))
@@ -49,7 +50,7 @@ func (l *Lab) withPortal(ctx context.Context, use func(*portal) (Sample, error))
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		environment := append(os.Environ(),
 			"DATABASE_URL="+url, "PORTAL_DATA="+filepath.Join(dir, "data"), "PORTAL_LISTEN=127.0.0.1:0")
-		address, stop, err := servePortal(ctx, program, environment, filepath.Join(dir, "portal.log"))
+		p, stop, err := servePortal(ctx, program, environment, filepath.Join(dir, "portal.log"))
 		if err != nil {
 			return nil, err
 		}
@@ -58,20 +59,20 @@ func (l *Lab) withPortal(ctx context.Context, use func(*portal) (Sample, error))
 			"--slug", "bench", "--name", "Bench", "--currency", "EUR", "--timezone", "Europe/Rome"); err != nil {
 			return nil, err
 		}
-		token, err := runPortal(ctx, program, environment, "keys", "create", "--business", "bench", "--role", "office")
-		if err != nil {
+		p.database = url
+		if p.token, err = runPortal(ctx, program, environment, "keys", "create", "--business", "bench", "--role", "office"); err != nil {
 			return nil, err
 		}
-		return use(&portal{address: address, token: token, database: url})
+		return use(p)
 	})
 }
 
 // servePortal returns once the portal listens. Its log goes to a file, as a
 // service's does.
-func servePortal(ctx context.Context, program string, environment []string, logFile string) (address string, stop func() error, err error) {
+func servePortal(ctx context.Context, program string, environment []string, logFile string) (p *portal, stop func() error, err error) {
 	log, err := os.Create(logFile)
 	if err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
 	cmd := exec.CommandContext(ctx, program, "serve")
 	cmd.Env, cmd.Stderr = environment, log
@@ -79,19 +80,19 @@ func servePortal(ctx context.Context, program string, environment []string, logF
 	cmd.WaitDelay = startLimit
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		return "", nil, errors.Join(err, log.Close())
+		return nil, nil, errors.Join(err, log.Close())
 	}
 	if err := cmd.Start(); err != nil {
-		return "", nil, errors.Join(err, log.Close())
+		return nil, nil, errors.Join(err, log.Close())
 	}
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	_, address, found := strings.Cut(strings.TrimSpace(line), "http://")
 	if err != nil || !found {
 		failed := errors.Join(cmd.Process.Kill(), cmd.Wait(), log.Close())
 		said, _ := os.ReadFile(logFile) // it only explains the failure
-		return "", nil, fmt.Errorf("the portal does not start: %w: %s", failed, said)
+		return nil, nil, fmt.Errorf("the portal does not start: %w: %s", failed, said)
 	}
-	return address, func() error {
+	return &portal{address: address, pid: cmd.Process.Pid}, func() error {
 		return errors.Join(cmd.Process.Signal(syscall.SIGTERM), cmd.Wait(), log.Close())
 	}, nil
 }

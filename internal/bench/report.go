@@ -97,7 +97,7 @@ func (s Sample) String() string {
 	return strings.Join(parts, " · ")
 }
 
-var figureOrder = []Figure{Rate, ReadAll, CatchUp, P50, P99, Opening, Memory}
+var figureOrder = []Figure{Rate, ReadAll, CatchUp, P50, P99, Opening, Memory, TimelineReplay, InvoicesReplay}
 
 func (f Figure) format(v float64) string {
 	switch f {
@@ -113,6 +113,10 @@ func (f Figure) format(v float64) string {
 		return "opened in " + number(v) + " s"
 	case Memory:
 		return number(v) + " MB"
+	case TimelineReplay:
+		return "timeline " + count(int(v)) + "/s"
+	case InvoicesReplay:
+		return "invoices " + count(int(v)) + "/s"
 	}
 	return number(v)
 }

@@ -41,6 +41,9 @@ const (
 	CatchUp Figure = "catchUp" // events a second by a subscription until it has caught up
 	Opening Figure = "opening" // from the call to listening, seconds
 	Memory  Figure = "memory"  // peak resident memory, MB
+
+	TimelineReplay Figure = "timelineReplay" // events of the projection a second
+	InvoicesReplay Figure = "invoicesReplay"
 )
 
 // Bound is a limit on a figure or on a ratio of two.

@@ -16,6 +16,7 @@ func allRows(lab *Lab) []Row {
 		visibleRows(lab),
 		recordRows(lab),
 		rebuildRows(lab),
+		replayRows(lab),
 		watermillRows(lab),
 	)
 }

@@ -189,8 +189,10 @@ func (s *server) kill() error {
 }
 
 // peakMemory is the most that a process of its own has had in memory, in MB.
-func (s *server) peakMemory() (float64, error) {
-	status := filepath.Join("/proc", strconv.Itoa(s.process.Process.Pid), "status")
+func (s *server) peakMemory() (float64, error) { return peakMemory(s.process.Process.Pid) }
+
+func peakMemory(pid int) (float64, error) {
+	status := filepath.Join("/proc", strconv.Itoa(pid), "status")
 	kilobytes, err := strconv.ParseFloat(strings.TrimSuffix(field(status, "VmHWM"), " kB"), 64)
 	if err != nil {
 		return 0, fmt.Errorf("the kernel does not say how much memory the process has had: %w", err)

@@ -1,0 +1,341 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"portal.example/internal/database"
+	"portal.example/internal/demo"
+	"portal.example/projections/compare"
+	"portal.example/projections/invoices"
+	"portal.example/projections/runner"
+	"portal.example/projections/timeline"
+)
+
+// replayLog is a portal's log of so many events, with read models that know all
+// of it. A measurement starts the portal on it and stops it again.
+type replayLog struct {
+	lab    *Lab
+	name   string // of the database
+	events int    // asked for
+
+	program     string
+	environment []string
+	dir         string
+	url, token  string
+	pool        *pgxpool.Pool
+}
+
+const (
+	minReplay       = 1000
+	enoughForMemory = 10_000_000 // events; with fewer, buffers that have a bound are not full
+
+	replayPace    = 200 // commands a second
+	replayWriters = 8
+	replayLimit   = 3 * time.Hour // of anything that takes long
+	sayEvery      = 10 * time.Second
+	lookAgain     = 50 * time.Millisecond
+)
+
+// replayed are the projections that are replayed, one after the other.
+func replayed() map[Figure]runner.Projection {
+	return map[Figure]runner.Projection{TimelineReplay: timeline.Projection{}, InvoicesReplay: invoices.Projection{}}
+}
+
+// withPortal runs use on a portal that has just been started.
+func (r *replayLog) withPortal(ctx context.Context, use func([]*office, *portal) (Sample, error)) (sample Sample, err error) {
+	if err := r.prepare(ctx); err != nil {
+		return nil, err
+	}
+	p, stop, err := r.serve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	p.token = r.token
+	return p.staff(ctx, replayWriters, func(offices []*office) (Sample, error) { return use(offices, p) })
+}
+
+func (r *replayLog) serve(ctx context.Context) (p *portal, stop func() error, err error) {
+	return servePortal(ctx, r.program, r.environment, filepath.Join(r.dir, "portal.log"))
+}
+
+// prepare fills the log and has a portal read it once.
+func (r *replayLog) prepare(ctx context.Context) (err error) {
+	if r.token != "" {
+		return nil
+	}
+	if r.program, err = r.lab.program(); err != nil {
+		return err
+	}
+	server, err := r.lab.database()
+	if err != nil {
+		return err
+	}
+	if err := execute(ctx, server.URL("postgres"), "CREATE DATABASE "+r.name); err != nil {
+		return err
+	}
+	r.url = server.URL(r.name)
+	if r.dir, err = r.lab.tempDir(r.name); err != nil {
+		return err
+	}
+	data := filepath.Join(r.dir, "data")
+	r.environment = append(os.Environ(), "DATABASE_URL="+r.url, "PORTAL_DATA="+data, "PORTAL_LISTEN=127.0.0.1:0")
+	if err := r.fill(ctx, data); err != nil {
+		return fmt.Errorf("filling the log: %w", err)
+	}
+	if r.pool, err = database.Open(ctx, r.url); err != nil {
+		return err
+	}
+	r.lab.cleanups = append(r.lab.cleanups, func() error { r.pool.Close(); return os.RemoveAll(r.dir) })
+	_, stop, err := r.serve(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	if err := r.await(ctx, "first reading", allCaughtUp); err != nil {
+		return err
+	}
+	r.token, err = runPortal(ctx, r.program, r.environment, "keys", "create", "--business", "bench", "--role", "office")
+	return err
+}
+
+// fill imports a demo business, clones it, and adds the one that the load is of.
+func (r *replayLog) fill(ctx context.Context, data string) (err error) {
+	if err := os.Mkdir(data, 0o700); err != nil {
+		return err
+	}
+	h, err := openHistory(ctx, r.url, data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.close()) }()
+	room, err := h.room(ctx, data)
+	if err != nil {
+		return err
+	}
+	const slug = "6a1c7d4e-0000-4000-8000-000000000000" // an id, so that clones have slugs of their own
+	if _, err := h.importDemo(ctx, room, slug, r.lab.replaySize().New(1, demoUntil)); err != nil {
+		return err
+	}
+	business, err := readOriginal(ctx, h)
+	if err != nil {
+		return err
+	}
+	said := time.Now()
+	events, err := business.cloneUntil(ctx, h, r.events, func(done int) {
+		if time.Since(said) > sayEvery {
+			said = time.Now()
+			r.lab.report("replay · filling the log: %s of %s events", count(done), count(r.events))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	r.lab.report("replay · the log has %s events of %d businesses", count(events), events/business.events)
+	_, err = register(ctx, room, "bench")
+	return err
+}
+
+// replaySize is that of the business which is cloned: the demo's, unless the
+// smaller of the two logs has no room for one as big.
+func (l *Lab) replaySize() demo.Size {
+	const eventsOfFull = 120_000
+	scaled := func(full, small int) int { return max(small, min(full, full*(l.Replay/10)/eventsOfFull)) }
+	return demo.Size{
+		Customers: scaled(demo.Full.Customers, demo.Small.Customers), Invoices: scaled(demo.Full.Invoices, demo.Small.Invoices),
+		Requests: scaled(demo.Full.Requests, demo.Small.Requests), Quotes: scaled(demo.Full.Quotes, demo.Small.Quotes),
+	}
+}
+
+// allCaughtUp says that the read models know the whole log; those that are looked
+// at are among them.
+func allCaughtUp(builds []runner.Status) bool {
+	known := 0
+	for _, p := range replayed() {
+		if slices.ContainsFunc(builds, func(s runner.Status) bool { return s.Projection == p.Name() }) {
+			known++
+		}
+	}
+	return known == len(replayed()) && !slices.ContainsFunc(builds, func(s runner.Status) bool { return !s.Live || !s.CaughtUp })
+}
+
+// await looks at the builds until they are as wanted. The portal does the work.
+func (r *replayLog) await(ctx context.Context, what string, wanted func([]runner.Status) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, replayLimit)
+	defer cancel()
+	look := runner.New(runner.Config{Pool: r.pool})
+	for said := time.Now(); ; {
+		builds, err := look.Status(ctx)
+		if err != nil {
+			return err
+		}
+		for _, s := range builds {
+			if s.Quarantined > 0 || s.PutAside != "" {
+				return fmt.Errorf("%s: %d streams in quarantine: %s", s.Projection, s.Quarantined, s.PutAside)
+			}
+		}
+		if wanted(builds) {
+			return nil
+		}
+		if time.Since(said) > sayEvery {
+			said = time.Now()
+			for _, s := range builds {
+				if s.State() == runner.Building {
+					r.lab.report("replay · %s: %s %.0f %%, %s events", what, s.Projection, 100*s.Progress.Fraction, count(int(s.Progress.Events)))
+				}
+			}
+		}
+		if err := pause(ctx, lookAgain); err != nil {
+			return err
+		}
+	}
+}
+
+// commandsMeanwhile takes steps at a steady rate until it is told to end.
+func (l *Lab) commandsMeanwhile(ctx context.Context, offices []*office, window time.Duration, until <-chan struct{}) (Sample, error) {
+	operations := make([]operation, len(offices))
+	for i, o := range offices {
+		operations[i] = func(_ context.Context, due time.Time) (time.Duration, bool, error) {
+			_, _, err := o.triage()
+			return time.Since(due), true, err
+		}
+	}
+	pace := Pace{PerSecond: replayPace, Warmup: l.Warmup, Window: window, Until: until}
+	sample, err := pace.run(ctx, operations)
+	delete(sample, Rate) // it was given
+	return sample, err
+}
+
+// idle is the side of commands while nothing is replayed.
+func (r *replayLog) idle(ctx context.Context) (Sample, error) {
+	return r.withPortal(ctx, func(offices []*office, _ *portal) (Sample, error) {
+		return r.lab.commandsMeanwhile(ctx, offices, r.lab.Window, nil)
+	})
+}
+
+// replaying is the side of the same commands during the replays. It fails where
+// the new rows are not those that were live before.
+func (r *replayLog) replaying(ctx context.Context) (Sample, error) {
+	return r.withPortal(ctx, func(offices []*office, p *portal) (Sample, error) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		var live Sample
+		failed, over := make(chan error, 1), make(chan struct{})
+		go func() {
+			var err error
+			live, err = r.lab.commandsMeanwhile(ctx, offices, replayLimit, over)
+			if err != nil {
+				cancel() // the replay is not worth waiting for
+			}
+			failed <- err
+		}()
+		took, err := r.replays(ctx)
+		close(over)
+		if err := firstCause([]error{<-failed, err}); err != nil {
+			return nil, err
+		}
+		if live[Memory], err = peakMemory(p.pid); err != nil {
+			return nil, err
+		}
+		for figure, p := range replayed() {
+			rate, err := (&history{pool: r.pool}).rate(ctx, p, took[figure])
+			if err != nil {
+				return nil, err
+			}
+			live[figure] = rate[Rate]
+			if err := r.same(ctx, p.Name()); err != nil {
+				return nil, err
+			}
+		}
+		return live, nil
+	})
+}
+
+// replays has the portal replay one projection after the other, once the load has
+// warmed up, and returns how long each takes.
+func (r *replayLog) replays(ctx context.Context) (took map[Figure]time.Duration, err error) {
+	if err := pause(ctx, r.lab.Warmup); err != nil {
+		return nil, err
+	}
+	took = map[Figure]time.Duration{}
+	for _, figure := range []Figure{TimelineReplay, InvoicesReplay} {
+		if took[figure], err = r.replay(ctx, replayed()[figure]); err != nil {
+			return nil, err
+		}
+	}
+	return took, nil
+}
+
+// replay returns how long it takes until requests read the new tables.
+func (r *replayLog) replay(ctx context.Context, p runner.Projection) (time.Duration, error) {
+	started := time.Now()
+	build, err := runner.New(runner.Config{Pool: r.pool, Projections: []runner.Projection{p}}).
+		Replay(ctx, p.Name(), runner.Options{CutOver: true})
+	if err != nil {
+		return 0, err
+	}
+	err = r.await(ctx, "replay", func(builds []runner.Status) bool {
+		return slices.ContainsFunc(builds, func(s runner.Status) bool { return s.Build == build && s.Live })
+	})
+	return time.Since(started), err
+}
+
+// same compares the rows that are live with those that were before, which it
+// drops.
+func (r *replayLog) same(ctx context.Context, projection string) error {
+	builds, err := compare.Builds(ctx, r.pool, projection)
+	if err != nil {
+		return err
+	}
+	before, err1 := compare.Choose(builds, "retired")
+	live, err2 := compare.Choose(builds, runner.Live)
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	report, err := compare.Diff(ctx, r.pool, before.Schema, live.Schema, compare.Options{Timeout: replayLimit})
+	if err != nil {
+		return err
+	}
+	for _, t := range report.Tables {
+		r.lab.report("replay · %s: of %s rows before %s differ, %s only before, %s only after, %s not compared", t.Name,
+			count(int(t.OldRows)), count(int(t.Changed)), count(int(t.OnlyOld)), count(int(t.OnlyNew)), count(int(t.NotYet)))
+		if t.OldRows == 0 || t.NotYet > t.NewRows/2 {
+			return fmt.Errorf("%s: %d of %d rows are not compared", t.Name, t.NotYet, t.NewRows)
+		}
+	}
+	if report.Different {
+		return fmt.Errorf("%s: the replay's rows are not those of before", projection)
+	}
+	_, err = runner.Drop(ctx, r.pool, projection)
+	return err
+}
+
+func replayRows(lab *Lab) []Row {
+	grown := &replayLog{lab: lab, name: "replay", events: lab.Replay}
+	small := &replayLog{lab: lab, name: "replay_tenth", events: lab.Replay / 10}
+	idle := &Side{Name: "the same without a replay", Measure: grown.idle}
+	during := &Side{Name: fmt.Sprintf("replay of %s events", count(grown.events)), Measure: grown.replaying}
+	tenth := &Side{Name: fmt.Sprintf("replay of %s events", count(small.events)), Measure: small.replaying}
+	const group = "replay"
+	memory := Row{Name: "peak memory during a replay", Group: group, Figure: Memory, Subject: during, Baseline: tenth}
+	if lab.Replay >= enoughForMemory {
+		memory.Budget = atMost(1.1)
+	}
+	return []Row{
+		{
+			Name: "commands during a replay, p99", Group: group, Figure: P99,
+			Subject: during, Baseline: idle, Budget: atMost(1.5),
+		},
+		memory,
+		{Name: "replay of timeline under load", Group: group, Figure: TimelineReplay, Subject: during, Unit: "events/s"},
+		{Name: "replay of invoices under load", Group: group, Figure: InvoicesReplay, Subject: during, Unit: "events/s"},
+	}
+}
