@@ -75,6 +75,7 @@ var notes = strings.TrimSpace(`
     go run ./internal/bench --short             # a few minutes: does everything work?
     go run ./internal/bench --only reading      # some of the rows
     go run ./internal/bench --events 10000000   # growth to ten million events
+    go run ./internal/bench --only replay --replay 10000000 --runs 1   # a replay of ten million events
     go run ./internal/bench --json run.json --markdown docs/benchmarks.md
 
 It needs Go, PostgreSQL's server and pgbench (Debian: `+"`postgresql`"+` has both), and Node.js
@@ -124,6 +125,16 @@ the nodes it measures in TMPDIR, which must be on a disk, and removes them. Let 
 - **Growth**: the node runs in a process of its own. Its log is filled in streams of 20, the node killed and
   opened again, then loaded with half of the appends going to old streams picked at random. Memory is the peak of the node's
   process (VmHWM), filling excluded. The log it is held against has 10,000 events.
+- **Replay**: `+"`portal serve`"+` on a log of that many events fills timeline and then invoices anew, with cut-over,
+  while 8 connections take steps on requests at a steady 200 a second; the same steps without a replay are what
+  their p99 is held against. The time of a step runs from when it was due. Memory is the peak of the portal's process
+  (VmHWM), which was started after the first reading of the log, against that of a log of a tenth, filled from the
+  same business; it has a budget from ten million events on, because with fewer not even the bounded buffers are full.
+  Afterwards the rows are compared with those that were live before, and a difference fails the run.
+- The log of a replay is one business of the demo, which follows the distributions of the real histories, and clones of it:
+  the same events, appended stream by stream, with other ids in streams, events, data and metadata, and so as
+  many businesses as it takes. The personal fields of clones cannot be opened and count as erased. Timeline never
+  opens any; invoices looks up their keys and is spared the decryption.
 - **Watermill**: its router with handlers that do nothing. "Watermill alone" and "with middleware" pass messages over a Go
   channel, so they measure Watermill and its middleware, nothing of the portal's. "On a persistent subscription" has
   a node in the same process, a stream of as many events as reading has, and one group with a consumer for each
