@@ -66,7 +66,7 @@ func (t template) clone(n int) []byte {
 		var head [4]byte
 		_, _ = hex.Decode(head[:], text[at:at+8]) // they are digits
 		// An odd factor keeps clones apart, and scatters them as ids are.
-		mapped := binary.BigEndian.Uint32(head[:]) ^ uint32(n)*0x9e3779b9 //nolint:gosec // n is small
+		mapped := binary.BigEndian.Uint32(head[:]) ^ uint32(n)*0x9e3779b9
 		hex.Encode(text[at:at+8], binary.BigEndian.AppendUint32(nil, mapped))
 	}
 	return text

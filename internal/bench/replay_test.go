@@ -27,7 +27,7 @@ func TestAPortalReplaysUnderLoad(t *testing.T) {
 	})
 	lab.program = func() (string, error) { // built as other tests build it, so that they share the work
 		path := filepath.Join(lab.dir, "portal")
-		return path, exec.CommandContext(ctx, "go", "build", "-o", path, "portal.example/cmd/portal").Run() //nolint:gosec // our own program
+		return path, exec.CommandContext(ctx, "go", "build", "-o", path, "portal.example/cmd/portal").Run()
 	}
 	log := &replayLog{lab: lab, name: "replay", events: 2 * minReplay} // more than the business has, so that there are clones
 	for name, side := range map[string]*Side{"idle": {Measure: log.idle}, "replaying": {Measure: log.replaying}} {
