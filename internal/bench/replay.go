@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -26,6 +27,8 @@ type replayLog struct {
 	name   string // of the database
 	events int    // asked for
 
+	prepared    sync.Once
+	unprepared  error // why it is not
 	program     string
 	environment []string
 	dir         string
@@ -51,8 +54,9 @@ func replayed() map[Figure]runner.Projection {
 
 // withPortal runs use on a portal that has just been started.
 func (r *replayLog) withPortal(ctx context.Context, use func([]*office, *portal) (Sample, error)) (sample Sample, err error) {
-	if err := r.prepare(ctx); err != nil {
-		return nil, err
+	r.prepared.Do(func() { r.unprepared = r.prepare(ctx) })
+	if r.unprepared != nil {
+		return nil, r.unprepared
 	}
 	p, stop, err := r.serve(ctx)
 	if err != nil {
@@ -69,9 +73,6 @@ func (r *replayLog) serve(ctx context.Context) (p *portal, stop func() error, er
 
 // prepare fills the log and has a portal read it once.
 func (r *replayLog) prepare(ctx context.Context) (err error) {
-	if r.token != "" {
-		return nil
-	}
 	if r.program, err = r.lab.program(); err != nil {
 		return err
 	}
@@ -164,7 +165,9 @@ func allCaughtUp(builds []runner.Status) bool {
 			known++
 		}
 	}
-	return known == len(replayed()) && !slices.ContainsFunc(builds, func(s runner.Status) bool { return !s.Live || !s.CaughtUp })
+	return known == len(replayed()) && !slices.ContainsFunc(builds, func(s runner.Status) bool {
+		return s.State() == runner.Building || s.Live && !s.CaughtUp
+	})
 }
 
 // await looks at the builds until they are as wanted. The portal does the work.
