@@ -148,7 +148,7 @@ func (r *replayLog) fill(ctx context.Context, data string) (err error) {
 // replaySize is that of the business which is cloned: the demo's, unless the
 // smaller of the two logs has no room for one as big.
 func (l *Lab) replaySize() demo.Size {
-	const eventsOfFull = 120_000
+	const eventsOfFull = 90_000
 	scaled := func(full, small int) int { return max(small, min(full, full*(l.Replay/10)/eventsOfFull)) }
 	return demo.Size{
 		Customers: scaled(demo.Full.Customers, demo.Small.Customers), Invoices: scaled(demo.Full.Invoices, demo.Small.Invoices),
@@ -191,8 +191,8 @@ func (r *replayLog) await(ctx context.Context, what string, wanted func([]runner
 		if time.Since(said) > sayEvery {
 			said = time.Now()
 			for _, s := range builds {
-				if s.State() == runner.Building {
-					r.lab.report("replay · %s: %s %.0f %%, %s events", what, s.Projection, 100*s.Progress.Fraction, count(int(s.Progress.Events)))
+				if s.State() == runner.Building || s.Live && !s.CaughtUp {
+					r.lab.report("replay · %s: %s, %s events", what, s.Projection, count(int(s.Progress.Events)))
 				}
 			}
 		}
