@@ -23,8 +23,8 @@ type Bar struct {
 
 const (
 	line   = 18  // height of a bar and the gap below it
-	left   = 350 // where bars begin
-	widest = 380
+	left   = 390 // where bars begin
+	widest = 340
 	top    = 62
 )
 
@@ -38,8 +38,8 @@ var chart = template.Must(template.New("bars").Funcs(template.FuncMap{
 <text x="12" y="24" font-size="16" font-weight="bold">{{text .Title}}</text>
 <text x="12" y="44" fill="#555555">{{text .Note}}</text>
 {{- range $i, $b := .Bars}}
-<text x="342" y="{{base $i}}" text-anchor="end">{{text $b.Label}}</text>
-<rect x="350" y="{{y $i}}" width="{{number ($.Width $b)}}" height="14" fill="#2b6cb0"/>
+<text x="382" y="{{base $i}}" text-anchor="end">{{text $b.Label}}</text>
+<rect x="390" y="{{y $i}}" width="{{number ($.Width $b)}}" height="14" fill="#2b6cb0"/>
 <text x="{{number ($.End $b)}}" y="{{base $i}}" fill="#333333">{{number $b.Value}}{{$.Unit}}</text>
 {{- end}}
 </svg>

@@ -32,7 +32,7 @@ func TestBars(t *testing.T) {
 			}
 		}
 	}
-	if got := strings.Join(widths, " "); got != "820 190.0 380.0 0.0" {
+	if got := strings.Join(widths, " "); got != "820 170.0 340.0 0.0" {
 		t.Errorf("widths %s", got)
 	}
 	if !strings.Contains(b.String(), "a &lt; b") || !strings.Contains(b.String(), ">20.0 %<") {
