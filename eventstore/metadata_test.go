@@ -113,3 +113,20 @@ func TestMetadataIsCompletedAndChecked(t *testing.T) {
 		}
 	}
 }
+
+func TestOccurredAt(t *testing.T) {
+	t.Parallel()
+	created := time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC)
+	for metadata, want := range map[string]string{
+		`{"recordedAt":"2026-01-02T00:00:00Z","occurredAt":"2020-01-01T00:00:00Z"}`:                      "2020-01-01",
+		`{"recordedAt":"2026-01-02T00:00:00Z"}`:                                                          "2026-01-02",
+		` { "later" : 1, "recordedAt" : "2026-01-02T00:00:00Z", "occurredAt" : "2020-01-01T00:00:00Z" }`: "2020-01-01",
+		`{"business":"b"}`: "2026-01-03",
+		`no metadata`:      "2026-01-03",
+	} {
+		e := eventstore.Recorded{Created: created, Metadata: []byte(metadata)}
+		if got := eventstore.OccurredAt(&e).Format(time.DateOnly); got != want {
+			t.Errorf("%s: %s, want %s", metadata, got, want)
+		}
+	}
+}

@@ -145,6 +145,14 @@ func makeBuild(ctx context.Context, pool *pgxpool.Pool, p Projection, o *Options
 			}
 			return err
 		}
+		if o != nil && o.shared {
+			if b, err = shared(ctx, tx, p, o.Scope); err != nil || b.id != 0 {
+				return err
+			}
+			if err := makeRoom(ctx, tx, o.Scope.Business); err != nil {
+				return err
+			}
+		}
 		if err := forgetDropped(ctx, tx, p); err != nil {
 			return err
 		}
@@ -192,13 +200,14 @@ func insertBuild(ctx context.Context, tx pgx.Tx, p Projection, o *Options) (buil
 	// of the name.
 	err := tx.QueryRow(ctx, `
 		WITH next AS (SELECT nextval(pg_get_serial_sequence('runner.builds', 'id')) AS id)
-		INSERT INTO runner.builds (id, projection, version, schema, state, live_at, purpose, scope, throttle, cutover_asked)
+		INSERT INTO runner.builds (id, projection, version, schema, state, live_at, purpose, scope, throttle, cutover_asked, used_at)
 		OVERRIDING SYSTEM VALUE
 		SELECT id, $1, $2,
 		       CASE WHEN EXISTS (SELECT FROM pg_namespace WHERE nspname = $3) THEN $3 || '_' || id ELSE $3 END,
-		       $4, CASE WHEN $4 = 'live' THEN now() END, $5, $6, nullif($7::integer, 0), CASE WHEN $8 THEN now() END
+		       $4, CASE WHEN $4 = 'live' THEN now() END, $5, $6, nullif($7::integer, 0), CASE WHEN $8 THEN now() END,
+		       CASE WHEN $9 THEN now() END
 		FROM next RETURNING id, schema`,
-		p.Name(), p.Version(), b.schema, string(first), string(b.purpose), b.scope, throttle, cutOver).Scan(&b.id, &b.schema)
+		p.Name(), p.Version(), b.schema, string(first), string(b.purpose), b.scope, throttle, cutOver, o != nil && o.shared).Scan(&b.id, &b.schema)
 	return b, err
 }
 

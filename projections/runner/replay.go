@@ -34,6 +34,8 @@ type Options struct {
 
 	// Temporary tables never go live. Whoever asked for them cancels them.
 	Temporary bool
+
+	shared bool // temporary, and of all who ask for the same: see AsOf
 }
 
 // Replay makes new tables for the projection, to be filled from the log beside

@@ -115,6 +115,9 @@ func (r *Runner) supervise(ctx context.Context, group *errgroup.Group) error {
 			r.cfg.Logger.WarnContext(ctx, "projections wait for Postgres", "error", err)
 		}
 		away = err != nil
+		if err := r.dropUnused(ctx); err != nil {
+			r.cfg.Logger.DebugContext(ctx, "temporary tables wait to be dropped", "error", err)
+		}
 		timer := time.NewTimer(standByEvery)
 		select {
 		case <-timer.C:

@@ -16,6 +16,11 @@ type Scope struct {
 	Streams  []string  `json:"streams,omitempty"`
 	Since    time.Time `json:"since,omitzero"` // events recorded from this moment on
 	Until    time.Time `json:"until,omitzero"` // events recorded before this moment; the build is complete with them
+
+	// Occurred has Since and Until mean when things happened, which of imported
+	// histories is long before they were recorded. What happened before Until may
+	// still become known: the build is kept up with the log.
+	Occurred bool `json:"occurred,omitempty"`
 }
 
 // StreamRows is implemented by projections each of whose rows comes from the
@@ -38,6 +43,8 @@ func (s *Scope) check() error {
 	case !s.Since.IsZero() && !s.Until.IsZero() && !s.Since.Before(s.Until):
 		return fmt.Errorf("%w: since %s is not before until %s", errWrongScope,
 			s.Since.Format(time.RFC3339), s.Until.Format(time.RFC3339))
+	case s.Occurred && s.Since.IsZero() && s.Until.IsZero():
+		return fmt.Errorf("%w: by when things happened, and neither since nor until when", errWrongScope)
 	}
 	return nil
 }
@@ -68,10 +75,24 @@ func (s *Scope) replaceable(p Projection) error {
 func (s *Scope) admits(e *eventstore.Recorded) bool {
 	return s == nil ||
 		(len(s.Streams) == 0 || slices.Contains(s.Streams, e.Stream)) &&
-			(s.Since.IsZero() || !e.Created.Before(s.Since)) &&
-			(s.Until.IsZero() || e.Created.Before(s.Until)) &&
-			(s.Business == "" || eventstore.BusinessOf(e.Metadata) == s.Business)
+			(s.Business == "" || eventstore.BusinessOf(e.Metadata) == s.Business) &&
+			(s.Since.IsZero() && s.Until.IsZero() || s.spans(s.moment(e)))
 }
+
+// moment is when the event was, by the clock that the span of time goes by.
+func (s *Scope) moment(e *eventstore.Recorded) time.Time {
+	if s.Occurred {
+		return eventstore.OccurredAt(e)
+	}
+	return e.Created
+}
+
+func (s *Scope) spans(at time.Time) bool {
+	return (s.Since.IsZero() || !at.Before(s.Since)) && (s.Until.IsZero() || at.Before(s.Until))
+}
+
+// ends tells whether the log comes to a moment with which the part is complete.
+func (s *Scope) ends() bool { return s != nil && !s.Until.IsZero() && !s.Occurred }
 
 // clocks is how much the log's clock may differ from this machine's.
 const clocks = 5 * time.Second
@@ -79,7 +100,7 @@ const clocks = 5 * time.Second
 // over tells whether a log that has come to this moment has nothing more to add:
 // from here on events are recorded later than the part wants them.
 func (s *Scope) over(last time.Time, caughtUp bool) bool {
-	if s == nil || s.Until.IsZero() {
+	if !s.ends() {
 		return false
 	}
 	return !last.Before(s.Until) || caughtUp && time.Since(s.Until) > clocks
@@ -88,7 +109,7 @@ func (s *Scope) over(last time.Time, caughtUp bool) bool {
 // within is the moment, or the end of the scope where that is before it: tables are
 // complete up to there and not beyond.
 func (s *Scope) within(at time.Time) time.Time {
-	if s == nil || s.Until.IsZero() || at.Before(s.Until) {
+	if !s.ends() || at.Before(s.Until) {
 		return at
 	}
 	return s.Until
