@@ -65,6 +65,7 @@ type Wait struct {
 
 type MoneyInput struct {
 	api.Waiting
+	Past
 	Currency string `query:"currency" pattern:"^[A-Z]{3}$" doc:"the business's by default"`
 }
 
@@ -72,6 +73,11 @@ type funnelInput struct {
 	MoneyInput
 	From  time.Time `query:"from" doc:"drafted then or later"`
 	Until time.Time `query:"to" doc:"drafted before then"`
+}
+
+type waitsInput struct {
+	api.Waiting
+	Past
 }
 
 type dashboard[T any] struct {
@@ -85,44 +91,48 @@ func registerDashboards(a huma.API, d Deps) {
 	huma.Register(a, get(a, "get-requests-dashboard", "/dashboards/requests", "Show who waits, and for how long", staff), d.requests)
 }
 
-func (d Deps) money(ctx context.Context, in *MoneyInput) (*dashboard[MoneyDashboard], error) {
-	var body MoneyDashboard
-	asOf, err := d.read(ctx, in.Waiting, []string{"invoices"}, func(r *reader) error {
-		currency, today, err := d.settings(ctx, r, in.Currency)
-		if err != nil {
-			return err
-		}
-		tx, err := r.tx(ctx)
-		if err != nil {
-			return err
-		}
-		m, err := dashboards.OfMoney(ctx, tx, currency, today)
-		if err != nil {
-			return err
-		}
-		money := func(amount int64) Money { return Money{amount, currency} }
-		body = MoneyDashboard{
-			Invoices: m.Invoices, PaidInFull: m.PaidInFull, PartPaid: m.PartPaid,
-			Billed: money(m.Billed), Paid: money(m.Paid), Credit: money(m.Credit), Outstanding: money(m.Outstanding),
-		}
-		for _, age := range m.ByAge {
-			body.ByAge = append(body.ByAge, Age{age.OverdueFrom, age.Invoices, money(age.Outstanding)})
-		}
-		return nil
+func (d Deps) money(ctx context.Context, in *MoneyInput) (out *dashboard[MoneyDashboard], err error) {
+	out = &dashboard[MoneyDashboard]{}
+	out.AsOf, err = d.figures(ctx, in.Waiting, in.Past, "invoices", func(r *reader, now time.Time) (err error) {
+		out.Body, err = moneyAt(ctx, r, in.Currency, now)
+		return err
 	})
-	return &dashboard[MoneyDashboard]{asOf, body}, err
+	return out, err
 }
 
-// settings are the currency asked for or else the business's, and the day that
-// it is there.
-func (d Deps) settings(ctx context.Context, r *reader, currency string) (string, time.Time, error) {
+func moneyAt(ctx context.Context, r *reader, currency string, now time.Time) (MoneyDashboard, error) {
+	currency, zone, err := settings(ctx, r, currency)
+	if err != nil {
+		return MoneyDashboard{}, err
+	}
+	tx, err := r.tx(ctx)
+	if err != nil {
+		return MoneyDashboard{}, err
+	}
+	m, err := dashboards.OfMoney(ctx, tx, currency, dayOf(now, zone))
+	if err != nil {
+		return MoneyDashboard{}, err
+	}
+	money := func(amount int64) Money { return Money{amount, currency} }
+	body := MoneyDashboard{
+		Invoices: m.Invoices, PaidInFull: m.PaidInFull, PartPaid: m.PartPaid,
+		Billed: money(m.Billed), Paid: money(m.Paid), Credit: money(m.Credit), Outstanding: money(m.Outstanding),
+	}
+	for _, age := range m.ByAge {
+		body.ByAge = append(body.ByAge, Age{age.OverdueFrom, age.Invoices, money(age.Outstanding)})
+	}
+	return body, nil
+}
+
+// settings are the currency asked for or else the business's, and its time zone.
+func settings(ctx context.Context, r *reader, currency string) (string, *time.Location, error) {
 	var business *struct{ Currency, TimeZone string }
 	r.queue(record(&business), `SELECT currency, time_zone FROM businesses`)
 	if err := r.flush(ctx); err != nil {
-		return "", time.Time{}, err
+		return "", nil, err
 	}
 	if business == nil {
-		return "", time.Time{}, notFound("business yet")
+		return "", nil, notFound("business yet")
 	}
 	zone, err := zoneNamed(business.TimeZone)
 	if err != nil {
@@ -131,54 +141,68 @@ func (d Deps) settings(ctx context.Context, r *reader, currency string) (string,
 	if currency == "" {
 		currency = business.Currency
 	}
-	year, month, day := d.Now().In(zone).Date()
-	return currency, time.Date(year, month, day, 0, 0, 0, 0, time.UTC), nil
+	return currency, zone, nil
+}
+
+// dayOf is the day that it is then in the time zone.
+func dayOf(now time.Time, zone *time.Location) time.Time {
+	year, month, day := now.In(zone).Date()
+	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 }
 
 // farFuture is after everything that is recorded.
 var farFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func (d Deps) quotes(ctx context.Context, in *funnelInput) (*dashboard[QuotesDashboard], error) {
+func (d Deps) quotes(ctx context.Context, in *funnelInput) (out *dashboard[QuotesDashboard], err error) {
 	if in.Until.IsZero() {
 		in.Until = farFuture
 	}
-	var body QuotesDashboard
-	asOf, err := d.read(ctx, in.Waiting, []string{"quotes"}, func(r *reader) error {
-		currency, _, err := d.settings(ctx, r, in.Currency)
-		if err != nil {
-			return err
-		}
-		tx, err := r.tx(ctx)
-		if err != nil {
-			return err
-		}
-		q, err := dashboards.OfQuotes(ctx, tx, currency, in.From, in.Until, d.Now())
-		body = QuotesDashboard{
-			Drafted: q.Drafted, Sent: q.Sent, Viewed: q.Viewed, Approved: q.Approved, Declined: q.Declined,
-			Draft: q.Draft, Open: q.Open, InChange: q.InChange, Expired: q.Expired, OpenQuestions: q.OpenQuestions,
-			ApprovedTotal: Money{q.ApprovedTotal, currency}, OpenTotal: Money{q.OpenTotal, currency},
-		}
+	out = &dashboard[QuotesDashboard]{}
+	out.AsOf, err = d.figures(ctx, in.Waiting, in.Past, "quotes", func(r *reader, now time.Time) (err error) {
+		out.Body, err = quotesAt(ctx, r, in.Currency, in.From, in.Until, now)
 		return err
 	})
-	return &dashboard[QuotesDashboard]{asOf, body}, err
+	return out, err
 }
 
-func (d Deps) requests(ctx context.Context, in *struct{ api.Waiting }) (*dashboard[RequestsDashboard], error) {
-	var body RequestsDashboard
-	asOf, err := d.read(ctx, in.Waiting, []string{"requests"}, func(r *reader) error {
-		tx, err := r.tx(ctx)
-		if err != nil {
-			return err
-		}
-		q, err := dashboards.OfRequests(ctx, tx, d.Now())
-		body = RequestsDashboard{
-			Waiting: q.Waiting, OldestSince: q.OldestSince, Overdue: q.Overdue, AskedBack: q.AskedBack,
-			Accepted: q.Accepted, Declined: q.Declined, MedianDecision: q.MedianDecision, ByWait: []Wait{},
-		}
-		for _, wait := range q.ByWait {
-			body.ByWait = append(body.ByWait, Wait{wait.FromDays, wait.Requests})
-		}
+func quotesAt(ctx context.Context, r *reader, currency string, from, until, now time.Time) (QuotesDashboard, error) {
+	currency, _, err := settings(ctx, r, currency)
+	if err != nil {
+		return QuotesDashboard{}, err
+	}
+	tx, err := r.tx(ctx)
+	if err != nil {
+		return QuotesDashboard{}, err
+	}
+	q, err := dashboards.OfQuotes(ctx, tx, currency, from, until, now)
+	return QuotesDashboard{
+		Drafted: q.Drafted, Sent: q.Sent, Viewed: q.Viewed, Approved: q.Approved, Declined: q.Declined,
+		Draft: q.Draft, Open: q.Open, InChange: q.InChange, Expired: q.Expired, OpenQuestions: q.OpenQuestions,
+		ApprovedTotal: Money{q.ApprovedTotal, currency}, OpenTotal: Money{q.OpenTotal, currency},
+	}, err
+}
+
+func (d Deps) requests(ctx context.Context, in *waitsInput) (out *dashboard[RequestsDashboard], err error) {
+	out = &dashboard[RequestsDashboard]{}
+	out.AsOf, err = d.figures(ctx, in.Waiting, in.Past, "requests", func(r *reader, now time.Time) (err error) {
+		out.Body, err = requestsAt(ctx, r, now)
 		return err
 	})
-	return &dashboard[RequestsDashboard]{asOf, body}, err
+	return out, err
+}
+
+func requestsAt(ctx context.Context, r *reader, now time.Time) (RequestsDashboard, error) {
+	tx, err := r.tx(ctx)
+	if err != nil {
+		return RequestsDashboard{}, err
+	}
+	q, err := dashboards.OfRequests(ctx, tx, now)
+	body := RequestsDashboard{
+		Waiting: q.Waiting, OldestSince: q.OldestSince, Overdue: q.Overdue, AskedBack: q.AskedBack,
+		Accepted: q.Accepted, Declined: q.Declined, MedianDecision: q.MedianDecision, ByWait: []Wait{},
+	}
+	for _, wait := range q.ByWait {
+		body.ByWait = append(body.ByWait, Wait{wait.FromDays, wait.Requests})
+	}
+	return body, err
 }

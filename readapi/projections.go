@@ -10,9 +10,11 @@ import (
 	"portal.example/projections/runner"
 )
 
-// Builds tells how the read models are doing.
+// Builds tells how the read models are doing, and has temporary ones made.
 type Builds interface {
 	Status(context.Context) ([]runner.Status, error)
+	Look(ctx context.Context, build int64) (runner.Status, error)
+	AsOf(ctx context.Context, projection string, scope runner.Scope) (runner.Status, error)
 }
 
 // Projection is one filling of a read model's tables.
@@ -77,13 +79,18 @@ func projectionOf(s *runner.Status, now time.Time) Projection {
 	if s.State() != runner.Building {
 		return p
 	}
-	p.Replay = &Replay{
+	p.Replay = replayOf(s)
+	return p
+}
+
+func replayOf(s *runner.Status) *Replay {
+	r := &Replay{
 		Events: s.Progress.Events, EventsPerSecond: s.Progress.Rate, Done: s.Progress.Fraction,
 		Paused: s.Paused, Throttle: s.Throttle, Ready: s.Ready, Part: s.Scope != nil, Note: s.Note,
 	}
 	if s.Progress.Remaining >= 0 {
 		seconds := s.Progress.Remaining.Seconds()
-		p.Replay.RemainingSeconds = &seconds
+		r.RemainingSeconds = &seconds
 	}
-	return p
+	return r
 }

@@ -31,7 +31,8 @@ running portal or without one.` + exitHelp,
 	cmd.AddCommand(projectionsList(), projectionsStatus(), projectionsQuarantine(),
 		projectionsReplay(), projectionsCutOver(), projectionsRollBack(), projectionsDrop(),
 		projectionsDiff(), projectionsWhy(),
-		projectionsCheck(), projectionsInstall(), projectionsUninstall())
+		projectionsCheck(), projectionsInstall(), projectionsUninstall(),
+		projectionsAsOf())
 	return cmd
 }
 

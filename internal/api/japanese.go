@@ -6,6 +6,7 @@ import "strings"
 // that name in the problem's arguments.
 var japanese = map[string]string{ //nolint:gosec // sentences about tokens, no tokens
 	// of requests, whatever they ask
+	"being_filled":           "履歴から集計しています。しばらくしてからもう一度お試しください。",
 	"contended":              "同じ記録を変更している人が多すぎます。もう一度お試しください。",
 	"database_unavailable":   "データベースに接続できません。",
 	"forbidden":              "この操作は許可されていません。",
@@ -28,6 +29,7 @@ var japanese = map[string]string{ //nolint:gosec // sentences about tokens, no t
 	"token_missing":          "トークンが必要です(Authorization: Bearer …)。",
 	"token_unknown":          "トークンが無効です。",
 	"too_large":              "リクエストが大きすぎます。",
+	"too_many_moments":       "同時に参照できる時点の数を超えています。一分ほどしてからもう一度お試しください。",
 
 	// of fields
 	"above_billed":      "請求額({billed})を超えることはできません。",
