@@ -32,7 +32,7 @@ running portal or without one.` + exitHelp,
 		projectionsReplay(), projectionsCutOver(), projectionsRollBack(), projectionsDrop(),
 		projectionsDiff(), projectionsWhy(),
 		projectionsCheck(), projectionsInstall(), projectionsUninstall(),
-		projectionsAsOf())
+		projectionsAsOf(), projectionsWhatIf())
 	return cmd
 }
 
