@@ -75,6 +75,7 @@ type server struct {
 	logger   *slog.Logger
 	node     *node.Node // nil where the log is elsewhere
 	gate     *businesses.Gate
+	traffic  traffic
 	runner   *runner.Runner
 	sweeper  *invoices.Sweeper
 	reactor  *reactions.Reactor
@@ -111,7 +112,7 @@ func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server,
 	s.measureRoom(metrics)
 	s.runner = runner.New(runner.Config{
 		Pool: p.pool, Client: p.log, Codec: p.codec, Projections: projections(), Logger: logger, Registerer: metrics,
-		Subscribe: s.follow, CutOverOnRequest: cfg.cutOver == cutOverOnRequest, Discover: p.sqlCatalog(logger).Discover,
+		Subscribe: s.follow, Busy: s.traffic.busy, CutOverOnRequest: cfg.cutOver == cutOverOnRequest, Discover: p.sqlCatalog(logger).Discover,
 	})
 	s.sweeper = &invoices.Sweeper{
 		Room: p.room, Client: p.log, Logger: logger,
@@ -119,7 +120,7 @@ func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server,
 		Subscribe: s.follow,
 	}
 	s.http = &http.Server{
-		Handler:           s.routes(metrics, proxies),
+		Handler:           s.traffic.watch(s.routes(metrics, proxies)),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      time.Minute,

@@ -55,6 +55,7 @@ type feed struct {
 	sealed     bool // personal fields are left empty
 	scope      *Scope
 	throttle   int // events a second; 0 for no bound
+	courtesy   *courtesy
 	from       eventstore.Position
 
 	batches chan batch
@@ -88,7 +89,11 @@ func (f *feed) follow(ctx context.Context, pace *rate.Limiter) error {
 	default:
 		filter = eventstore.TypePrefix(f.types...)
 	}
-	source := f.client(ctx, eventstore.SubscribeOptions{From: f.from, Filter: filter, Buffer: 2 * largestBatch})
+	buffer := 2 * largestBatch
+	if f.courtesy.givesWay() {
+		buffer = 2 * firstBatch
+	}
+	source := f.client(ctx, eventstore.SubscribeOptions{From: f.from, Filter: filter, Buffer: buffer})
 	defer source.Close()
 	filtered := !f.everything
 	for live := false; ; {
@@ -99,7 +104,7 @@ func (f *feed) follow(ctx context.Context, pace *rate.Limiter) error {
 		if err := await(ctx, pace, count(notices)); err != nil {
 			return err
 		}
-		b, err := f.decode(ctx, notices)
+		b, err := f.decodeInTurn(ctx, notices, live)
 		if err != nil {
 			return err
 		}
@@ -128,6 +133,9 @@ func (f *feed) gather(ctx context.Context, source Source, live bool) ([]eventsto
 	if !live {
 		limit = min(f.limit, max(f.growing, firstBatch))
 		f.growing = 2 * limit
+		if f.courtesy.givesWay() {
+			limit = min(limit, bite)
+		}
 	}
 	if f.throttle > 0 {
 		limit = min(limit, burst(f.throttle))
@@ -174,6 +182,18 @@ func over(notices []eventstore.Notice, before bool) bool {
 		}
 	}
 	return before
+}
+
+// decodeInTurn gives way to requests while there is a history to come.
+func (f *feed) decodeInTurn(ctx context.Context, notices []eventstore.Notice, live bool) (b batch, err error) {
+	if live {
+		return f.decode(ctx, notices)
+	}
+	err = f.courtesy.work(ctx, func() error {
+		b, err = f.decode(ctx, notices)
+		return err
+	})
+	return b, err
 }
 
 func (f *feed) decode(ctx context.Context, notices []eventstore.Notice) (batch, error) {

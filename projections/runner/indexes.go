@@ -59,6 +59,11 @@ func (l *leader) makeIndexes(ctx context.Context) error {
 			`SET LOCAL maintenance_work_mem = '256MB'`); err != nil {
 			return err
 		}
+		if l.courtesy().givesWay() {
+			if err := execute(ctx, tx, `SET LOCAL max_parallel_maintenance_workers = 0`); err != nil {
+				return err
+			}
+		}
 		if err := execute(ctx, tx, definitions...); err != nil {
 			return err
 		}

@@ -150,10 +150,19 @@ func (l *leader) step(ctx context.Context, tick <-chan time.Time) error {
 }
 
 func (l *leader) take(ctx context.Context, b batch) error {
-	if err := l.absorb(ctx, b); err != nil {
+	if err := l.courtesy().work(ctx, func() error { return l.absorb(ctx, b) }); err != nil {
 		return err
 	}
 	return l.settle(ctx)
+}
+
+// courtesy is what the build owes to requests: those wait for tables that are live,
+// and for temporary ones.
+func (l *leader) courtesy() *courtesy {
+	if l.live || l.build.purpose == temporary {
+		return nil
+	}
+	return l.runner.courtesy
 }
 
 // absorb applies a batch. When there is nothing in it for this projection, the

@@ -19,7 +19,7 @@ func (l *leader) read(ctx context.Context) {
 	_, sealed := l.build.projection.(Sealed)
 	f := &feed{
 		client: l.runner.subscribe, codec: l.runner.cfg.Codec, types: l.build.projection.Types(), sealed: sealed,
-		scope: l.build.scope, throttle: throttle,
+		scope: l.build.scope, throttle: throttle, courtesy: l.courtesy(),
 		limit: l.limit, from: l.at.position, batches: make(chan batch),
 	}
 	ctx, cancel := context.WithCancel(ctx)

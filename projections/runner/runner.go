@@ -42,6 +42,10 @@ type Config struct {
 	// it has been filled, instead of going live by itself.
 	CutOverOnRequest bool
 
+	// Busy, where set, tells whether requests are being served, to which builds
+	// that are being filled give way.
+	Busy func() bool
+
 	// Discover, where set, lists projections that are not part of the program.
 	// It is asked about every second, so that they can come and go.
 	Discover func(context.Context) ([]Projection, error)
@@ -58,6 +62,8 @@ type Runner struct {
 	workers map[int64]bool   // builds that have one here
 	leads   map[int64]bool   // builds that are led here
 	live    map[string]int64 // by projection: the build that was seen live last
+
+	courtesy *courtesy
 
 	tracks     map[string]*track // by projection
 	discovered []Projection
@@ -77,6 +83,8 @@ func New(cfg Config) *Runner {
 		workers: make(map[int64]bool),
 		leads:   make(map[int64]bool),
 		live:    make(map[string]int64),
+
+		courtesy: newCourtesy(cfg.Busy),
 
 		complaints: make(map[string]string),
 	}

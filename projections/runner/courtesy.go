@@ -1,0 +1,55 @@
+package runner
+
+import (
+	"context"
+	"time"
+
+	"portal.example/internal/wait"
+)
+
+// courtesy has builds that are being filled give way to requests. While there are
+// any, one build at a time reads or writes, in small bites, and rests for as long
+// as it has worked: a request then finds a processor that is free, or soon will be.
+// A machine with nothing else to do fills as fast as it can. nil gives way to
+// nobody.
+type courtesy struct {
+	busy func() bool
+	turn chan struct{} // who works holds its one place
+}
+
+const (
+	// bite is how many events make a batch meanwhile. So few are decoded by one
+	// processor, and applied within a few milliseconds.
+	bite = 250
+
+	// longestRest bounds what one slow batch costs.
+	longestRest = 250 * time.Millisecond
+)
+
+func newCourtesy(busy func() bool) *courtesy {
+	if busy == nil {
+		return nil
+	}
+	return &courtesy{busy: busy, turn: make(chan struct{}, 1)}
+}
+
+// givesWay tells whether to.
+func (c *courtesy) givesWay() bool { return c != nil && c.busy() }
+
+// work calls do, in turn and with a rest after it where that is called for. It
+// returns do's error, or that of a ctx which ended before it was called.
+func (c *courtesy) work(ctx context.Context, do func() error) error {
+	if !c.givesWay() {
+		return do()
+	}
+	select {
+	case c.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-c.turn }()
+	began := time.Now()
+	err := do()
+	wait.For(ctx, min(time.Since(began), longestRest))
+	return err
+}
