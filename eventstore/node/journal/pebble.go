@@ -19,7 +19,7 @@ import (
 // streams' names.
 const (
 	memTableBytes   uint64 = 32 << 20
-	blockCacheBytes        = 64<<20 + 2*int64(memTableBytes)
+	blockCacheBytes        = 48<<20 + 2*int64(memTableBytes)
 )
 
 func openPebble(dir string, o Options, lock *pebble.Lock, s *space, background func(error)) (*pebble.DB, error) {
