@@ -69,7 +69,10 @@ func (d Deps) export(ctx context.Context, in *exportInput) (*exported, error) {
 		return nil, err
 	}
 	defer tx.Rollback(ctx)
-	out, rows, err := in.encode(ctx, tx, table, who.Business, after)
+	if after != nil && after.Version != table.Version {
+		return nil, anotherVersion()
+	}
+	out, rows, err := in.encode(ctx, tx, table, who.Business, after.key())
 	if err != nil {
 		return nil, in.refusal(err)
 	}
@@ -119,7 +122,7 @@ func (in *exportInput) encode(
 			return nil, 0, err
 		}
 		if rows == in.Limit || size >= exportBytes {
-			out.Next = exportCursor{in.Table, last}.String()
+			out.Next = exportCursor{in.Table, table.Version, last}.String()
 			break
 		}
 		if err := encoder.Write(row.Values); err != nil {
@@ -147,17 +150,22 @@ func (in *exportInput) refusal(err error) error {
 	case !errors.As(err, &refused):
 		return err
 	case refused.Code == undefinedTable:
-		return api.Unready("not_built", "another version of the read model has gone live; begin again")
+		return anotherVersion()
 	case in.After != "" && strings.HasPrefix(refused.Code, "22"): // not of the key's type
 		return in.notACursor()
 	}
 	return err
 }
 
+func anotherVersion() error {
+	return api.Unready("not_built", "another version of the read model has gone live; begin again")
+}
+
 // exportCursor is a place in a table. Nobody but this package reads it.
 type exportCursor struct {
-	Table string   `json:"t"`
-	Key   []string `json:"k"`
+	Table   string   `json:"t"`
+	Version int      `json:"v"` // of its projection
+	Key     []string `json:"k"`
 }
 
 func (c exportCursor) String() string {
@@ -168,10 +176,18 @@ func (c exportCursor) String() string {
 	return base64.RawURLEncoding.EncodeToString(encoded)
 }
 
-// after is the key that the request's cursor names; nil where it has none.
-func (in *exportInput) after() ([]string, error) {
+// key is nil for the beginning.
+func (c *exportCursor) key() []string {
+	if c == nil {
+		return nil
+	}
+	return c.Key
+}
+
+// after is the request's cursor; nil where it has none.
+func (in *exportInput) after() (*exportCursor, error) {
 	if in.After == "" {
-		return nil, nil
+		return nil, nil //nolint:nilnil // to begin at the beginning is no error
 	}
 	var at exportCursor
 	decoded, err := base64.RawURLEncoding.DecodeString(in.After)
@@ -181,7 +197,7 @@ func (in *exportInput) after() ([]string, error) {
 	if err != nil || at.Table != in.Table || len(at.Key) == 0 || !plain(strings.Join(at.Key, "")) {
 		return nil, in.notACursor()
 	}
-	return at.Key, nil
+	return &at, nil
 }
 
 func (in *exportInput) notACursor() error {

@@ -10,7 +10,7 @@ import (
 )
 
 // deferIndexes takes away the indexes of tables that are to be filled, but for
-// those of constraints, and writes down how to make them. An index over rows
+// those that are constraints, and writes down how to make them. An index over rows
 // that are there already costs a fraction of one that every row is put into,
 // and nobody reads these tables before.
 func (b build) deferIndexes(ctx context.Context, tx pgx.Tx) error {
@@ -18,7 +18,7 @@ func (b build) deferIndexes(ctx context.Context, tx pgx.Tx) error {
 		SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
 		FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
 		WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1)
-		  AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid)
+		  AND NOT i.indisunique AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid)
 		ORDER BY 1`, b.schema)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -54,12 +55,18 @@ func (l *leader) comparable(live held) error {
 	return nil
 }
 
-// rows is the condition that a row belongs to the part. Its argument is $1.
-func (s *Scope) rows(r relation) (condition string, arg any) {
+// rows is the condition that a row belongs to the part.
+func (s *Scope) rows(r relation) (condition string, args []any) {
+	var conditions []string
 	if len(s.Streams) > 0 {
-		return "_stream = ANY ($1)", s.Streams
+		args = append(args, s.Streams)
+		conditions = append(conditions, "_stream = ANY ($1)")
 	}
-	return "business_id = $1::" + r.columns["business_id"], s.Business
+	if s.Business != "" {
+		args = append(args, s.Business)
+		conditions = append(conditions, fmt.Sprintf("business_id = $%d::%s", len(args), r.columns["business_id"]))
+	}
+	return strings.Join(conditions, " AND "), args
 }
 
 // replaceRows counts those that are put in.
@@ -73,13 +80,15 @@ func (l *leader) replaceRows(ctx context.Context, tx pgx.Tx, live build) (rows i
 			continue
 		}
 		to, from := pgx.Identifier{live.schema, r.name}.Sanitize(), pgx.Identifier{r.schema, r.name}.Sanitize()
-		condition, arg := l.build.scope.rows(r)
-		if _, err := tx.Exec(ctx, "DELETE FROM "+to+" WHERE "+condition, arg); err != nil {
+		condition, args := l.build.scope.rows(r)
+		if _, err := tx.Exec(ctx, "DELETE FROM "+to+" WHERE "+condition, args...); err != nil {
 			return 0, err
 		}
 		var columns []string
 		for name := range r.columns {
-			columns = append(columns, ident(name))
+			if !slices.Contains(r.generated, name) {
+				columns = append(columns, ident(name))
+			}
 		}
 		list := strings.Join(columns, ", ")
 		tag, err := tx.Exec(ctx, "INSERT INTO "+to+" ("+list+") SELECT "+list+" FROM "+from)

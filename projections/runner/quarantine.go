@@ -155,6 +155,14 @@ func (l *leader) noteFailure(ctx context.Context, stream string, failure error) 
 	return err
 }
 
+// decode leaves personal fields empty for whom they are nothing, as the feed does.
+func (l *leader) decode(ctx context.Context, events []eventstore.Recorded) ([]eventstore.Decoded, error) {
+	if _, sealed := l.build.projection.(Sealed); sealed {
+		return l.runner.cfg.Codec.DecodeSealed(events), nil
+	}
+	return l.runner.cfg.Codec.DecodeBatch(ctx, events)
+}
+
 // heldChunk is how many held events are in memory at a time.
 const heldChunk = 1000
 
@@ -166,7 +174,7 @@ func (l *leader) applyHeld(ctx context.Context, tx pgx.Tx, stream string, next, 
 	var chunk []eventstore.Recorded
 	var skipped []uint64 // revisions
 	applyChunk := func() error {
-		decoded, err := l.runner.cfg.Codec.DecodeBatch(ctx, chunk)
+		decoded, err := l.decode(ctx, chunk)
 		if err != nil {
 			return err
 		}
@@ -188,7 +196,7 @@ func (l *leader) applyHeld(ctx context.Context, tx pgx.Tx, stream string, next, 
 		if e.Revision > last || found.poisoned[stream] != nil {
 			break
 		}
-		if !wants(l.build.projection.Types(), e.Type) {
+		if !wants(l.build.projection.Types(), e.Type) || !l.build.scope.admits(&e) {
 			continue
 		}
 		if l.skips[e.ID] {

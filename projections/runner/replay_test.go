@@ -239,6 +239,14 @@ func TestPartsOfStreamsAndOfTime(t *testing.T) {
 		t.Errorf("after a part replay of a stream: %s", got)
 	}
 
+	// Rows of a stream of another business are not the part's to take away.
+	wrong := must(r.Replay(w.ctx, "m", Options{Scope: Scope{Business: "bolt", Streams: []string{"acme-0"}}, CutOver: true}))(t)
+	w.look(r, wrong, "cut over", func(s Status) bool { return s.Ended })
+	if got := query[string](w, `SELECT string_agg(meter || '=' || sum, ' ' ORDER BY meter) FROM read.m_sum`); got !=
+		"acme-0=106 acme-01=0 acme-1=0 acme-2=0" {
+		t.Errorf("after a part replay of another business's stream: %s", got)
+	}
+
 	since := must(r.Replay(w.ctx, "m", Options{Scope: Scope{Since: created}}))(t)
 	w.look(r, since, "ready", ready)
 	if _, err := r.CutOver(w.ctx, "m"); !errors.Is(err, ErrNoCutOver) {

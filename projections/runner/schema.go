@@ -61,6 +61,7 @@ type relation struct {
 	view         bool
 	columns      map[string]string // name → type
 	nullable     []string
+	generated    []string
 }
 
 func (b build) relations(ctx context.Context, tx pgx.Tx) ([]relation, error) {
@@ -68,7 +69,8 @@ func (b build) relations(ctx context.Context, tx pgx.Tx) ([]relation, error) {
 		SELECT c.relname, c.relkind = 'v',
 		       array_agg(a.attname::text ORDER BY a.attnum),
 		       array_agg(format_type(a.atttypid, NULL) ORDER BY a.attnum),
-		       coalesce(array_agg(a.attname::text) FILTER (WHERE NOT a.attnotnull), '{}')
+		       coalesce(array_agg(a.attname::text) FILTER (WHERE NOT a.attnotnull), '{}'),
+		       coalesce(array_agg(a.attname::text) FILTER (WHERE a.attgenerated <> ''), '{}')
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 		WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1)
 		  AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
@@ -79,7 +81,7 @@ func (b build) relations(ctx context.Context, tx pgx.Tx) ([]relation, error) {
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (relation, error) {
 		r := relation{schema: b.schema, columns: make(map[string]string)}
 		var names, types []string
-		err := row.Scan(&r.name, &r.view, &names, &types, &r.nullable)
+		err := row.Scan(&r.name, &r.view, &names, &types, &r.nullable, &r.generated)
 		for i := range names {
 			r.columns[names[i]] = types[i]
 		}

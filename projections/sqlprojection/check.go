@@ -155,7 +155,7 @@ func (d *Definition) tableAt(name string) int {
 func (t *trial) judgeTables(ctx context.Context) error {
 	for _, table := range t.definition.tables {
 		var expressions []string
-		var generated, keyed bool
+		var generated, keyed, inherits, deferrable bool
 		var taken *string
 		err := t.tx.QueryRow(ctx, `
 			SELECT ARRAY(SELECT adbin::text FROM pg_attrdef WHERE adrelid = c.oid
@@ -163,16 +163,25 @@ func (t *trial) judgeTables(ctx context.Context) error {
 			             UNION ALL SELECT concat(indexprs, indpred) FROM pg_index WHERE indrelid = c.oid),
 			       EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attidentity <> ''),
 			       EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary),
+			       EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid),
+			       EXISTS (SELECT FROM pg_constraint WHERE conrelid = c.oid AND condeferrable),
 			       (SELECT coalesce(obj_description(v.oid, 'pg_class'), '') FROM pg_class v
 			        WHERE v.relnamespace = 'read'::regnamespace AND v.relname = c.relname)
 			FROM pg_class c WHERE c.relnamespace = to_regnamespace($1) AND c.relname = $2`, t.schema, table.name).
-			Scan(&expressions, &generated, &keyed, &taken)
+			Scan(&expressions, &generated, &keyed, &inherits, &deferrable, &taken)
 		if err != nil {
 			return err
 		}
 		if !keyed {
 			return t.definition.problemf(table.from, "table %s has no PRIMARY KEY", table.name).
 				hint("rows are told apart by it when versions are compared")
+		}
+		if inherits {
+			return t.definition.problemf(table.from, "table %s must not inherit from another", table.name)
+		}
+		if deferrable {
+			return t.definition.problemf(table.from, "table %s: a constraint must not be DEFERRABLE", table.name).
+				hint("what violates it has to be found while its event is applied")
 		}
 		if generated {
 			expressions = append(expressions, "{NEXTVALUEEXPR}")

@@ -116,6 +116,9 @@ func Parse(source string) (*Definition, error) {
 		return nil, err
 	}
 	d := &Definition{Source: source}
+	if err := d.refuseClock(tokens); err != nil {
+		return nil, err
+	}
 	sections, err := d.cut(tokens)
 	if err != nil {
 		return nil, err
@@ -137,6 +140,23 @@ func Parse(source string) (*Definition, error) {
 		}
 	}
 	return d, nil
+}
+
+// refuseClock refuses texts that Postgres reads as the present moment where a date
+// or a time is wanted.
+func (d *Definition) refuseClock(tokens []token) error {
+	for _, t := range tokens {
+		if t.kind != text {
+			continue
+		}
+		for _, w := range strings.Fields(strings.ToLower(strings.Trim(t.text, "'"))) {
+			if slices.Contains([]string{"now", "today", "tomorrow", "yesterday"}, w) {
+				return d.problemf(t.from, "'%s' would be the clock", w).
+					hint("that is not in any event: a replay would give other rows; use occurred_at or recorded_at")
+			}
+		}
+	}
+	return nil
 }
 
 // cut sorts the tokens below their headings.

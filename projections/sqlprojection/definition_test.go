@@ -82,6 +82,8 @@ func TestWhatIsNoDefinition(t *testing.T) {
 		{change("*/ */", "*/"), `:6:30: this comment is never closed`},
 		{change("(_stream)\n", "(_stream\n"), `a ; between parentheses`},
 		{change("CREATE UNIQUE INDEX", "CREATE FUNCTION"), `:9:8: FUNCTION is not allowed here`},
+		{change("TABLE thing (", "TABLE thing -- \r AS SELECT (\n ("), `a carriage return without a line feed`},
+		{change("FROM x;", "FROM x WHERE occurred_at > ' Now'::timestamptz;"), `would be the clock`},
 		{change("TABLE thing (", "TABLE thing AS SELECT ("), `:5:20: AS is not allowed here`},
 		{change("TABLE thing (", "TABLE thing PARTITION OF other ("), `PARTITION is not allowed here`},
 		{change(");\nCREATE", ") AS SELECT 1;\nCREATE"), `:8:3: AS is not allowed here`},

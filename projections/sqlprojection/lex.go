@@ -50,6 +50,12 @@ func lex(source string) ([]token, error) {
 	if !utf8.ValidString(source) {
 		return nil, at(source, 0, "the file is not in UTF-8")
 	}
+	// Postgres ends a line there, too: what follows would be a comment here and SQL there.
+	for i := range len(source) {
+		if source[i] == '\r' && !strings.HasPrefix(source[i+1:], "\n") {
+			return nil, at(source, i, "a carriage return without a line feed")
+		}
+	}
 	l := &lexer{source: source}
 	for l.at < len(source) {
 		if err := l.next(); err != nil {

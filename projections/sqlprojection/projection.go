@@ -118,6 +118,13 @@ func (d *Definition) send(ctx context.Context, tx pgx.Tx, work *pgx.Batch, run [
 
 // failed says where in the file the statement is, and whether it was stopped.
 func (d *Definition) failed(ctx context.Context, s *statement, err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && strings.HasPrefix(pg.Code, "23") {
+		// Its detail is the row, which can be personal, and errors are kept.
+		short := *pg
+		short.Detail = ""
+		err = &short
+	}
 	located := d.refused(err, s.rest.from, utf8.RuneCountInString(s.prefix()))
 	if ctx.Err() == nil && slices.Contains([]string{timedOut, diskFull, memoryFull}, codeOf(err)) {
 		return fmt.Errorf("%w: %w", runner.ErrStuck, located)

@@ -40,6 +40,10 @@ var forbidden = map[string]string{
 var (
 	node     = regexp.MustCompile(`\{([A-Z_]+)`)
 	relation = regexp.MustCompile(` :relid (\d+) `)
+
+	// catalogue are values of the types regproc, regclass and their like, which
+	// are looked up by name.
+	catalogue = regexp.MustCompile(` :(?:resulttype|consttype) (?:24|2202|2203|2204|2205|2206|3734|3769|4089|4096|4191) `)
 )
 
 // tree is what an analysis found.
@@ -76,6 +80,9 @@ func readTree(text string) (t tree, err error) {
 			return t, fmt.Errorf("sqlprojection: a table's number: %w", err)
 		}
 		t.relations = append(t.relations, uint32(oid))
+	}
+	if catalogue.MatchString(text) {
+		t.uses = append(t.uses, "a name of the catalogue, such as a regclass,")
 	}
 	t.events = strings.Contains(text, ":rtekind 6 :ctename events ")
 	return t, nil

@@ -1,0 +1,14 @@
+-- name: wrong
+-- version: 1
+
+-- tables:
+CREATE TABLE bill (
+    invoice     text PRIMARY KEY,
+    business_id text NOT NULL,
+    total       bigint NOT NULL,
+    _stream     text NOT NULL,
+    _position   bigint NOT NULL
+);
+
+-- on: InvoiceIssued
+DELETE FROM bill USING events e WHERE invoice = e.stream AND (e.stream::regclass)::text = 'x';
