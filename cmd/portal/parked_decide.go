@@ -108,7 +108,7 @@ func parkedRetry() *cobra.Command {
 		Long: `Has parked messages delivered to the group's reaction again, at once where one is
 running. The log gives them back from the oldest on: NUMBER has to be the oldest; of
 jobs it can be any. What fails again is parked again: in the log behind the others
-and with a new number, a job, which has one more try, under its old one.` + exitHelp,
+and with a new number, a job, under its old one, with one more try where all were used up.` + exitHelp,
 		Args: s.args,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withShelves(cmd, node.Access.ConnectionString, func(ctx context.Context, all *shelves) error {

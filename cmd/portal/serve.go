@@ -132,6 +132,10 @@ func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server,
 	if s.listener, err = listen.Listen(ctx, "tcp", cfg.listen); err != nil {
 		return nil, errors.Join(misusef("PORTAL_LISTEN: %w", err), p.close())
 	}
+	// Before anything is done about jobs, which a wrong log would spoil.
+	if err := s.runner.Verify(ctx); err != nil {
+		return nil, errors.Join(otherLog(err), s.listener.Close(), p.close())
+	}
 	if s.reactor, err = newReactor(ctx, p, logger, metrics); err != nil {
 		return nil, errors.Join(err, s.listener.Close(), p.close())
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"portal.example/commands"
@@ -185,7 +186,7 @@ func TestARestartReadsTheTailAndWhatIsOpen(t *testing.T) {
 	var last bookmark.Place
 	l.until("the history is behind the bookmark", func() bool {
 		last = l.found(mark)
-		return first.read.Load() == 2*history && last != bookmark.Place{}
+		return first.read.Load() == 2*history && last.EventID != uuid.Nil
 	})
 
 	open := l.interrupted(sound, "open")
@@ -212,7 +213,7 @@ func TestARestartReadsTheTailAndWhatIsOpen(t *testing.T) {
 
 	after := l.starts(mark, true)
 	l.issued(sound, "after")
-	l.until("a third start has read what is new", func() bool { return l.found(mark) != bookmark.Place{} && after.read.Load() == 2 })
+	l.until("a third start has read what is new", func() bool { return l.found(mark).EventID != uuid.Nil && after.read.Load() == 2 })
 	after.stop()
 	if n := after.read.Load(); n != 2 {
 		t.Errorf("read %d events of %d", n, 2*history+tail+2)
@@ -229,7 +230,7 @@ func TestABookmarkOfAnotherLog(t *testing.T) {
 		elsewhere.issued(away, fmt.Sprintf("invoice %d", i))
 	}
 	there := elsewhere.starts(mark, false)
-	elsewhere.until("the other log is behind the bookmark", func() bool { return elsewhere.found(mark) != bookmark.Place{} })
+	elsewhere.until("the other log is behind the bookmark", func() bool { return elsewhere.found(mark).EventID != uuid.Nil })
 	there.stop()
 
 	open := here.interrupted(here.instance(here.client), "open")

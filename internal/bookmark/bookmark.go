@@ -62,15 +62,21 @@ func (b *Bookmark) Load(ctx context.Context) (p Place, known bool, err error) {
 // bookmark, and where the log does not have its event: such a bookmark is removed.
 func (b *Bookmark) Find(ctx context.Context, log *eventstore.Client) (Place, error) {
 	p, known, err := b.Load(ctx)
-	if err != nil || !known {
+	if err != nil {
 		return Place{}, err
 	}
-	p, err = p.Verify(ctx, log)
-	if !errors.Is(err, ErrOtherLog) {
-		return p, b.fail(err)
+	if known {
+		p, err = p.Verify(ctx, log)
+		if !errors.Is(err, ErrOtherLog) {
+			return p, b.fail(err)
+		}
+		if _, err := b.DB.Exec(ctx, `DELETE FROM jobs.bookmarks WHERE follower = $1 AND event_id = $2`,
+			b.Follower, p.EventID); err != nil {
+			return Place{}, b.fail(err)
+		}
 	}
-	_, err = b.DB.Exec(ctx, `DELETE FROM jobs.bookmarks WHERE follower = $1 AND event_id = $2`, b.Follower, p.EventID)
-	return Place{}, b.fail(err)
+	id, err := LogID(ctx, log) // of this log, so that a later restore of it is noticed
+	return Place{Log: id}, b.fail(err)
 }
 
 // Advance moves the bookmark forward to a place; one that is there already, or

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -35,9 +36,13 @@ func (r *Reactor) recover(ctx context.Context) error {
 	if err := r.Prepare(ctx); err != nil {
 		return err
 	}
-	restore, asOf, err := r.lastRestore(ctx)
+	restores, err := r.restores(ctx)
 	if err != nil {
 		return err
+	}
+	last := uuid.Nil
+	if n := len(restores); n > 0 {
+		last = restores[n-1].id
 	}
 	// The last restore for which all was put right. Where it is not known, as at
 	// the very first start, or as the operator deletes it, there may be much to do.
@@ -46,9 +51,9 @@ func (r *Reactor) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	asBefore := known && place.Log == restore
-	if !asBefore && restore != uuid.Nil {
-		if err := r.doAgain(ctx, asOf.Add(-clocks)); err != nil {
+	asBefore := known && place.Log == last
+	if !asBefore && last != uuid.Nil {
+		if err := r.doAgain(ctx, oldest(restores, place.Log).Add(-clocks)); err != nil {
 			return err
 		}
 	}
@@ -65,32 +70,44 @@ func (r *Reactor) recover(ctx context.Context) error {
 	if asBefore {
 		return nil
 	}
-	return mark.Put(ctx, bookmark.Place{Log: restore})
+	return mark.Put(ctx, bookmark.Place{Log: last})
 }
 
 // clocks is how far the clocks of the machines may be apart that a time comes from.
 const clocks = 10 * time.Minute
 
-// lastRestore is the event that notes the last restore of the log, and when the
-// backup was taken; uuid.Nil where the log knows of none.
-func (r *Reactor) lastRestore(ctx context.Context) (id uuid.UUID, asOf time.Time, err error) {
+// restore is an event that notes a restore of the log, and when the backup was taken.
+type restore struct {
+	id      uuid.UUID
+	takenAt time.Time
+}
+
+// restores are all that the log knows of, in order.
+func (r *Reactor) restores(ctx context.Context) (all []restore, err error) {
 	for e, err := range r.config.Client.ReadStream(ctx, eventstore.RestoresStream, 0) {
 		// EventStoreDB notes no restore, and shows no system stream to everybody.
 		if errors.Is(err, eventstore.ErrStreamNotFound) || errors.Is(err, eventstore.ErrAccessDenied) {
 			break
 		}
 		if err != nil {
-			return uuid.Nil, time.Time{}, err
+			return nil, err
 		}
 		var note struct {
 			TakenAt time.Time `json:"takenAt"`
 		}
 		if err := json.Unmarshal(e.Data, &note); err != nil {
-			return uuid.Nil, time.Time{}, fmt.Errorf("event %d of %s: %w", e.Revision, e.Stream, err)
+			return nil, fmt.Errorf("event %d of %s: %w", e.Revision, e.Stream, err)
 		}
-		id, asOf = e.ID, note.TakenAt
+		all = append(all, restore{e.ID, note.TakenAt})
 	}
-	return id, asOf, nil
+	return all, nil
+}
+
+// oldest is when the oldest backup was taken of those that were restored after the
+// one for which all was put right.
+func oldest(restores []restore, done uuid.UUID) time.Time {
+	after := restores[slices.IndexFunc(restores, func(r restore) bool { return r.id == done })+1:]
+	return slices.MinFunc(after, func(a, b restore) int { return a.takenAt.Compare(b.takenAt) }).takenAt
 }
 
 // doAgain makes jobs available that were done since a moment, and deletes those
@@ -186,7 +203,8 @@ type gap struct{ from, to eventstore.Position }
 
 // look finds the gap that a reaction begins with, once: what happens from then on
 // wakes it. Where it is new, there is none, and neither is where the log ends
-// before the bookmark: what the group has gone past there has its jobs.
+// before the bookmark: what the group has gone past there has its jobs. Where the
+// group is older than Postgres, which knows nothing of it, all of the log is the gap.
 func (r *Reactor) look(ctx context.Context, reaction Reaction) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -202,8 +220,13 @@ func (r *Reactor) look(ctx context.Context, reaction Reaction) error {
 	if err != nil {
 		return err
 	}
-	if known {
+	switch {
+	case known:
 		from, err = from.Verify(ctx, r.config.Client)
+	default:
+		if known, err = r.hasGroup(ctx, reaction); err != nil {
+			return err
+		}
 	}
 	if !known || errors.Is(err, bookmark.ErrOtherLog) {
 		from, err = end, mark.Put(ctx, end)
@@ -212,6 +235,19 @@ func (r *Reactor) look(ctx context.Context, reaction Reaction) error {
 		r.gaps[reaction.Name] = gap{from.Position, end.Position}
 	}
 	return err
+}
+
+// hasGroup tells whether the reaction has run on this log before.
+func (r *Reactor) hasGroup(ctx context.Context, reaction Reaction) (bool, error) {
+	group, err := pubsub.GroupOf(pubsub.TypeTopic(reaction.Event), reaction.Name)
+	if err != nil {
+		return false, err
+	}
+	_, err = r.config.Client.InspectGroup(ctx, group)
+	if errors.Is(err, eventstore.ErrGroupNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // markEvery is how often it is noted how far groups have come.

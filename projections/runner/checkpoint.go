@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -114,6 +115,32 @@ func (c checkpoint) verify(ctx context.Context, log *eventstore.Client) (checkpo
 	place, err := place.Verify(ctx, log)
 	c.logID = &place.Log
 	return c, err
+}
+
+// Verify fails with ErrOtherLog where the log is not the one that live tables were
+// built from. It is for whoever acts on Postgres before Run does: a log or a
+// database that cannot be asked is no failure.
+func (r *Runner) Verify(ctx context.Context) error {
+	rows, err := r.cfg.Pool.Query(ctx, `
+		SELECT id FROM runner.builds
+		WHERE state = 'live' AND EXISTS (SELECT FROM pg_namespace WHERE nspname = schema)`)
+	if err != nil {
+		return nil //nolint:nilerr // as the comment says
+	}
+	builds, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return nil //nolint:nilerr // as above
+	}
+	for _, id := range builds {
+		c, _, err := loadCheckpoint(ctx, r.cfg.Pool, id)
+		if err != nil {
+			continue
+		}
+		if _, err := c.verify(ctx, r.cfg.Client); errors.Is(err, ErrOtherLog) {
+			return fmt.Errorf("runner: %w", err)
+		}
+	}
+	return nil
 }
 
 // identify notes which log it is, as soon as there is something in it.

@@ -218,6 +218,6 @@ func (l *leader) dropOld(ctx context.Context) error {
 		 ORDER BY live_at DESC NULLS LAST OFFSET 1)
 		UNION ALL
 		SELECT schema FROM runner.builds
-		WHERE projection = $1 AND state = 'building' AND version < $2 AND purpose <> 'temporary'`,
+		WHERE projection = $1 AND state = 'building' AND version < $2 AND purpose <> 'temporary' AND live_at IS NULL`,
 		l.build.projection.Name(), l.build.projection.Version())
 }
