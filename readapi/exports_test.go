@@ -120,10 +120,11 @@ func TestWrongExports(t *testing.T) {
 	for path, want := range map[string]int{
 		"nothing": 404, "freshness": 404, "Invoices": 422, "invoices?format=xlsx": 422, "invoices?limit=0": 422,
 		"invoices?limit=50001": 422, "invoices?after=x": 422,
-		"invoices?after=" + cursor(`{"t":"customers","k":["a"]}`):              422,
-		"invoices?after=" + cursor(`{"t":"invoices","k":["a","b"]}`):           422,
-		"invoices?after=" + cursor(`{"t":"invoices","k":["\u0000"]}`):          422,
-		"request_steps?after=" + cursor(`{"t":"request_steps","k":["a","b"]}`): 422, // no number
+		"invoices?after=" + cursor(`{"t":"customers","v":1,"k":["a"]}`):              422,
+		"invoices?after=" + cursor(`{"t":"invoices","v":1,"k":["a","b"]}`):           422,
+		"invoices?after=" + cursor(`{"t":"invoices","v":1,"k":["\u0000"]}`):          422,
+		"invoices?after=" + cursor(`{"t":"invoices","v":99,"k":["a"]}`):              503, // begun before a cut-over
+		"request_steps?after=" + cursor(`{"t":"request_steps","v":2,"k":["a","b"]}`): 422, // no number
 	} {
 		if a := w.get("owner", "/exports/"+path); a.status != want {
 			t.Errorf("%s: %d %v", path, a.status, a.body)
