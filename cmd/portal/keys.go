@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -122,20 +121,13 @@ func withBusiness(cmd *cobra.Command, slug string, do func(p *portal, business s
 	if slug == "" {
 		return misusef("--business: missing")
 	}
-	cfg, err := readConfig()
-	if err != nil {
-		return err
-	}
-	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	p, err := openPortal(cmd.Context(), cfg, log)
-	if err != nil {
-		return err
-	}
-	business, err := businessNamed(cmd.Context(), p, slug)
-	if err == nil {
-		err = do(p, business)
-	}
-	return errors.Join(misused(err), p.close())
+	return withPortal(cmd, func(ctx context.Context, p *portal) error {
+		business, err := businessNamed(ctx, p, slug)
+		if err == nil {
+			err = do(p, business)
+		}
+		return misused(err)
+	})
 }
 
 // misused makes a wrong usage of values that the domain does not accept, with

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
 
 	"portal.example/commands"
 	"portal.example/eventstore"
@@ -95,4 +96,18 @@ func (p *portal) close() error {
 	p.readers.Close()
 	p.pool.Close()
 	return p.closeLog()
+}
+
+// withPortal opens all that the portal works with.
+func withPortal(cmd *cobra.Command, do func(context.Context, *portal) error) error {
+	cfg, err := readConfig()
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	p, err := openPortal(cmd.Context(), cfg, log)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(cmd.Context(), p), p.close())
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -45,17 +44,11 @@ Texts that may be personal are withheld, unless --personal asks for them.` + exi
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := readConfig()
-			if err != nil {
+			var provenance *compare.Provenance
+			if err := withPortal(cmd, func(_ context.Context, p *portal) (err error) {
+				provenance, err = p.why(cmd, compare.Key{Projection: args[0], Table: args[1], Row: args[2]}, slug, full, personal)
 				return err
-			}
-			logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-			p, err := openPortal(cmd.Context(), cfg, logger)
-			if err != nil {
-				return err
-			}
-			provenance, err := p.why(cmd, compare.Key{Projection: args[0], Table: args[1], Row: args[2]}, slug, full, personal)
-			if err = errors.Join(err, p.close()); err != nil {
+			}); err != nil {
 				return err
 			}
 			if asJSON {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -73,20 +72,6 @@ func projectionAndStream(cmd *cobra.Command, args []string) error {
 		return misusef("%s: name a projection and a stream", cmd.CommandPath())
 	}
 	return atMostOneProjection(cmd, args[:1])
-}
-
-// withPortal opens all that the portal works with.
-func withPortal(cmd *cobra.Command, do func(context.Context, *portal) error) error {
-	cfg, err := readConfig()
-	if err != nil {
-		return err
-	}
-	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	p, err := openPortal(cmd.Context(), cfg, log)
-	if err != nil {
-		return err
-	}
-	return errors.Join(do(cmd.Context(), p), p.close())
 }
 
 func quarantinedAt(ctx context.Context, pool *pgxpool.Pool, projection, stream string) (found []runner.Quarantined, err error) {
