@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"portal.example/eventstore"
+	"portal.example/eventstore/codectest"
 )
 
 // sums is what the read model says of each meter.
@@ -135,6 +137,46 @@ func TestAnUnknownEventIsAppliedByTheProgramThatKnowsIt(t *testing.T) {
 	w.codec = whole
 	w.run(w.runner(&meters{name: "m"}))
 	w.until("applied by the new program", `SELECT sum = 3 FROM read.m_sum WHERE meter = 'meter-1'`)
+}
+
+// Named is an event with a personal field.
+type Named struct {
+	Owner string `json:"owner"`
+	Name  string `json:"name" personal:"Owner"`
+}
+
+// sealed is a projection to which personal fields are nothing.
+type sealed struct{ *meters }
+
+func (sealed) Sealed() {}
+
+// A retry reads the log by a way of its own.
+func TestARetryOpensNoPersonalFieldForWhomItIsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.codec = must(eventstore.NewCodec(codectest.NewKeyring(), append(slices.Clone(types), eventstore.Event[Named]("MeterNamed", 1))...))(t)
+	var cured atomic.Bool
+	var seen atomic.Pointer[Named]
+	r := w.runner(sealed{&meters{name: "m", before: func(_ context.Context, _ pgx.Tx, batch []eventstore.Decoded) error {
+		for _, d := range batch {
+			if e, ok := d.Event.(Named); ok {
+				if !cured.Load() {
+					return errors.New("not yet")
+				}
+				seen.Store(&e)
+			}
+		}
+		return nil
+	}}})
+	w.run(r)
+	w.wait(r, "m", w.append("acme", "meter-1", Named{Owner: "dana", Name: "Dana Reyes"}))
+	w.until("in quarantine", `SELECT count(*) = 1 FROM runner.quarantine`)
+	cured.Store(true)
+	must(Retry(w.ctx, w.pool, "m", "meter-1"))(t)
+	w.until("out of quarantine", `SELECT count(*) = 0 FROM runner.quarantine`)
+	if d := cmp.Diff(&Named{Owner: "dana"}, seen.Load()); d != "" {
+		t.Error(d)
+	}
 }
 
 func TestAFullQuarantineStopsTheProjection(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"portal.example/domain/domaintest"
 	"portal.example/domain/invoice"
@@ -80,6 +81,15 @@ func caughtUp(t *testing.T, l *projectiontest.Live, name string, version int) {
 		WHERE projection = $1 AND version = $2 AND state = 'live'`, name, version)
 }
 
+func quarantined(t *testing.T, l *projectiontest.Live) []runner.Quarantined {
+	t.Helper()
+	held, err := runner.ListQuarantined(t.Context(), l.Pool, "bills", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return held
+}
+
 // bills is a small definition, which a test changes.
 func bills(t *testing.T, change ...string) *Definition {
 	t.Helper()
@@ -121,10 +131,10 @@ func TestLifeOfAProjection(t *testing.T) {
 			caughtUp(t, l, "bills", 1)
 
 			// Invoice 2 divides by zero: its stream waits.
-			held, err := runner.ListQuarantined(t.Context(), l.Pool, "bills", 10)
-			if err != nil || len(held) != 1 || held[0].Stream != invoice.Stream(projectiontest.DueID) || held[0].Held != 2 ||
+			held := quarantined(t, l)
+			if len(held) != 1 || held[0].Stream != invoice.Stream(projectiontest.DueID) || held[0].Held != 2 ||
 				!strings.Contains(held[0].Error, "projection.sql:10:1: division by zero") {
-				t.Errorf("in quarantine: %+v, %v", held, err)
+				t.Errorf("in quarantine: %+v", held)
 			}
 			// What follows is live.
 			last := l.Append(t, other, payment(projectiontest.ParksID, 100))
@@ -191,6 +201,35 @@ func billsOf(t *testing.T, l *projectiontest.Live, business string) string {
 		return ""
 	}
 	return *rows
+}
+
+// Postgres quotes the row that violates a constraint, and errors are kept where
+// names must not be.
+func TestAnErrorQuotesNoRow(t *testing.T) {
+	t.Parallel()
+	l := live(t, migratedURL(t))
+	mine, _ := projectiontest.Sample()
+	l.Append(t, mine)
+	d := bills(t, "DEFAULT 0", "DEFAULT 0 CHECK (paid < 100)")
+	// It does not where rows are secured by business, as long as they are.
+	unsecured := &pgconn.PgError{Code: "23514", Message: "violates", Detail: "Failing row contains (Dana Reyes)."}
+	if err := d.failed(t.Context(), &d.statements[0], unsecured); strings.Contains(err.Error(), "Dana") {
+		t.Error(err)
+	}
+	install(t, l, d)
+	caughtUp(t, l, "bills", 1)
+	held := 0
+	for _, q := range quarantined(t, l) {
+		if strings.Contains(q.Error, "violates check constraint") {
+			held++
+		}
+		if strings.Contains(q.Error, "Failing row") || strings.Contains(q.Error, projectiontest.BusinessID) {
+			t.Errorf("%s: %s", q.Stream, q.Error)
+		}
+	}
+	if held == 0 {
+		t.Error("nothing violated the constraint")
+	}
 }
 
 // A statement that comes to no end, which no check can rule out, is stopped, tried

@@ -1,0 +1,53 @@
+package runner
+
+import "testing"
+
+// indexed has what a schema may have besides tables.
+type indexed struct{ *meters }
+
+func (i indexed) Schema() string {
+	return i.meters.Schema() + `
+		ALTER TABLE m_sum ADD twice bigint GENERATED ALWAYS AS (sum * 2) STORED;
+		CREATE UNIQUE INDEX m_once ON m_sum (meter, last);
+		CREATE INDEX m_high ON m_sum (sum);`
+}
+
+// An index that says what may be in a table is needed while it is filled, because
+// rows are upserted by it; one that only makes reading faster waits.
+func TestOnlyIndexesThatNobodyNeedsAreDeferred(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.runner(indexed{&meters{name: "m"}})
+	stop := w.run(r)
+	w.wait(r, "m", w.history("acme", 3))
+	stop()
+	s := w.look(r, must(r.Replay(w.ctx, "m", Options{}))(t), "made", func(Status) bool { return true })
+	indexes := func() string {
+		return query[string](w, `SELECT string_agg(indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE schemaname = $1`, s.Schema)
+	}
+	if got := indexes(); got != "m_once m_reading_pkey m_sum_pkey" {
+		t.Errorf("while it is filled: %s", got)
+	}
+	w.run(r)
+	w.look(r, s.Build, "ready", ready)
+	if got := indexes(); got != "m_high m_once m_reading_pkey m_sum_pkey" {
+		t.Errorf("when it is filled: %s", got)
+	}
+}
+
+// Postgres makes generated columns, and takes them from nobody.
+func TestAPartReplayHasGeneratedColumnsMadeAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.runner(indexed{&meters{name: "m"}})
+	w.run(r)
+	w.history("bolt", 3)
+	w.wait(r, "m", w.history("cora", 3))
+	w.exec(`UPDATE m_v1.m_sum SET sum = sum + 1000`)
+	part := must(r.Replay(w.ctx, "m", Options{Scope: Scope{Business: "bolt"}, CutOver: true}))(t)
+	w.look(r, part, "cut over", func(s Status) bool { return s.Ended })
+	want := "bolt-0=3/6 bolt-1=3/6 bolt-2=3/6 cora-0=1003/2006 cora-1=1003/2006 cora-2=1003/2006"
+	if got := query[string](w, `SELECT string_agg(format('%s=%s/%s', meter, sum, twice), ' ' ORDER BY meter) FROM read.m_sum`); got != want {
+		t.Errorf("sums are %s, want %s", got, want)
+	}
+}
