@@ -130,7 +130,8 @@ the nodes it measures in TMPDIR, which must be on a disk, and removes them. Let 
   their p99 is held against. The time of a step runs from when it was due. Memory is the peak of the portal's process
   (VmHWM), which was started after the first reading of the log, against that of a log of a tenth, filled from the
   same business; it has a budget from ten million events on, because with fewer not even the bounded buffers are full.
-  Afterwards the rows are compared with those that were live before, and a difference fails the run.
+  Afterwards the rows are compared with those that were live before, and a difference fails the run. "Nobody waiting"
+  is the same without those connections: a replay gives way to requests only while there are any.
 - The log of a replay is one business of the demo, which follows the distributions of the real histories, and clones of it:
   the same events, appended stream by stream, with other ids in streams, events, data and metadata, and so as
   many businesses as it takes. The personal fields of clones cannot be opened and count as erased. Timeline never

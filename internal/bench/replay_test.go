@@ -30,15 +30,15 @@ func TestAPortalReplaysUnderLoad(t *testing.T) {
 		return path, exec.CommandContext(ctx, "go", "build", "-o", path, "portal.example/cmd/portal").Run()
 	}
 	log := &replayLog{lab: lab, name: "replay", events: 2 * minReplay} // more than the business has, so that there are clones
-	for name, side := range map[string]*Side{"idle": {Measure: log.idle}, "replaying": {Measure: log.replaying}} {
+	for name, side := range map[string]*Side{"idle": {Measure: log.idle}, "replaying": {Measure: log.replaying}, "alone": {Measure: log.alone}} {
 		sample, err := side.Measure(ctx)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if sample[P99] <= 0 {
+		if (sample[P99] <= 0) != (name == "alone") || (sample[Memory] <= 0) != (name != "replaying") {
 			t.Errorf("%s: %v", name, sample)
 		}
-		if name == "replaying" && (sample[Memory] <= 0 || sample[TimelineReplay] <= 0 || sample[InvoicesReplay] <= 0) {
+		if name != "idle" && (sample[TimelineReplay] <= 0 || sample[InvoicesReplay] <= 0) {
 			t.Errorf("%s: %v", name, sample)
 		}
 	}
