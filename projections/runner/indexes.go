@@ -12,29 +12,35 @@ import (
 // deferIndexes takes away the indexes of tables that are to be filled, but for
 // those that are constraints, and writes down how to make them. An index over rows
 // that are there already costs a fraction of one that every row is put into,
-// and nobody reads these tables before.
+// and nobody reads these tables before. For as long Postgres does not tidy up after
+// mere insertions either: to read and write once more what was just written keeps
+// the disk from requests.
 func (b build) deferIndexes(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, `
-		SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
+		SELECT 'DROP INDEX ' || i.indexrelid::regclass, pg_get_indexdef(i.indexrelid)
 		FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
-		WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1)
+		WHERE c.relnamespace = to_regnamespace($1)
 		  AND NOT i.indisunique AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid)
-		ORDER BY 1`, b.schema)
+		UNION ALL
+		SELECT format('ALTER TABLE %s SET (autovacuum_vacuum_insert_threshold = -1)', oid::regclass),
+		       format('ALTER TABLE %s RESET (autovacuum_vacuum_insert_threshold)', oid::regclass)
+		FROM pg_class WHERE relnamespace = to_regnamespace($1) AND relkind = 'r'
+		ORDER BY 1`, ident(b.schema))
 	if err != nil {
 		return err
 	}
-	var name, definition string
-	drops, definitions := []string{}, []string{} // not null, which an empty list is not
-	if _, err := pgx.ForEachRow(rows, []any{&name, &definition}, func() error {
-		drops, definitions = append(drops, "DROP INDEX "+name), append(definitions, definition)
+	var now, afterwards string
+	do, put := []string{}, []string{} // not null, which an empty list is not
+	if _, err := pgx.ForEachRow(rows, []any{&now, &afterwards}, func() error {
+		do, put = append(do, now), append(put, afterwards)
 		return nil
 	}); err != nil {
 		return err
 	}
-	if err := execute(ctx, tx, drops...); err != nil {
+	if err := execute(ctx, tx, do...); err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `UPDATE runner.builds SET deferred_indexes = $2 WHERE id = $1`, b.id, definitions)
+	_, err = tx.Exec(ctx, `UPDATE runner.builds SET deferred_indexes = $2 WHERE id = $1`, b.id, put)
 	return err
 }
 
@@ -46,15 +52,14 @@ const indexingLimit = 2 * time.Hour
 func (l *leader) makeIndexes(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, indexingLimit)
 	defer cancel()
-	began := time.Now()
-	var made int
+	began, made := time.Now(), false
 	err := pgx.BeginFunc(ctx, l.conn, func(tx pgx.Tx) error {
 		var definitions []string
 		if err := tx.QueryRow(ctx, `
 			SELECT deferred_indexes FROM runner.builds WHERE id = $1 AND state = 'building'`, l.build.id).Scan(&definitions); err != nil || len(definitions) == 0 {
 			return err
 		}
-		made = len(definitions)
+		made = true
 		if err := execute(ctx, tx, fmt.Sprintf(`SET LOCAL statement_timeout = %d`, indexingLimit.Milliseconds()),
 			`SET LOCAL maintenance_work_mem = '256MB'`); err != nil {
 			return err
@@ -77,8 +82,8 @@ func (l *leader) makeIndexes(ctx context.Context) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return errGone
 	}
-	if err == nil && made > 0 {
-		l.log.InfoContext(ctx, "made the indexes", "indexes", made, "took", time.Since(began))
+	if err == nil && made {
+		l.log.InfoContext(ctx, "made the indexes", "took", time.Since(began))
 	}
 	return err
 }

@@ -124,8 +124,11 @@ func (w *worker) connect(ctx context.Context) (*pgx.Conn, error) {
 		return nil, err
 	}
 	// Commits need not wait for the disk: rows and checkpoint are lost together,
-	// and come again from the log.
-	_, err = conn.Exec(ctx, fmt.Sprintf(`SET search_path = %s; SET synchronous_commit = off`, ident(w.build.schema)))
+	// and come again from the log. What has to be written is written as it comes:
+	// hundreds of megabytes at once hold up whoever syncs the same disk, such as
+	// the log.
+	_, err = conn.Exec(ctx, fmt.Sprintf(`SET search_path = %s; SET synchronous_commit = off; SET backend_flush_after = '512kB'`,
+		ident(w.build.schema)))
 	if err != nil {
 		return nil, errors.Join(err, conn.Close(ctx))
 	}

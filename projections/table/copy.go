@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,8 +26,13 @@ func Copy(ctx context.Context, tx pgx.Tx, table string, columns []string, n int,
 	}
 	const signature = "PGCOPY\n\xff\r\n\x00" // then flags and the length of a header extension, both zero
 	rows := &rows{columns: len(columns), n: n, write: write}
-	rows.row.buf = append(append(make([]byte, 0, 2*chunk), signature...), 0, 0, 0, 0, 0, 0, 0, 0)
+	buffer := buffers.Get().(*[]byte)
+	rows.row.buf = append(append((*buffer)[:0], signature...), 0, 0, 0, 0, 0, 0, 0, 0)
 	err := database.Copy(ctx, tx, table, columns, rows)
+	if err == nil { // else the driver may still be reading
+		*buffer = rows.row.buf
+		buffers.Put(buffer)
+	}
 	if failed := rows.failed.Load(); failed != nil {
 		return *failed
 	}
@@ -36,6 +42,13 @@ func Copy(ctx context.Context, tx pgx.Tx, table string, columns []string, n int,
 // chunk is about how many bytes of rows are made at a time: what the driver
 // sends at once.
 const chunk = 64 << 10
+
+// buffers are used again, because most copies are of a row or a few. A row can make
+// one larger; the collector takes it in time.
+var buffers = sync.Pool{New: func() any {
+	buffer := make([]byte, 0, 2*chunk)
+	return &buffer
+}}
 
 // rows makes rows as they are read. It writes the format itself: going through
 // the driver's general codecs takes nearly twice as long.
