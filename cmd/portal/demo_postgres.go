@@ -22,7 +22,9 @@ func ownPostgres(ctx context.Context, data string, out io.Writer) (stop func() e
 	if filepath.Dir(dir) == serverData {
 		fmt.Fprintf(out, "(It does not run as root, and its user cannot enter %s.)\n", data)
 	}
-	server, err := postgres.Start(ctx, postgres.Options{Dir: dir, Fsync: true})
+	server, err := postgres.Start(ctx, postgres.Options{
+		Dir: dir, Fsync: true, Settings: map[string]string{"backend_flush_after": postgres.FlushAfter},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("starting Postgres: %w; set DATABASE_URL to use another one", err)
 	}

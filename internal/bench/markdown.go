@@ -130,6 +130,7 @@ the nodes it measures in TMPDIR, which must be on a disk, and removes them. Let 
   their p99 is held against. The time of a step runs from when it was due. Memory is the peak of the portal's process
   (VmHWM), which was started after the first reading of the log, against that of a log of a tenth, filled from the
   same business; it has a budget from ten million events on, because with fewer not even the bounded buffers are full.
+  Postgres vacuums what was read first before anything is measured, and its `+"`backend_flush_after`"+` is that of `+"`make run`"+`.
   Afterwards the rows are compared with those that were live before, and a difference fails the run. "Nobody waiting"
   is the same without those connections: a replay gives way to requests only while there are any.
 - The log of a replay is one business of the demo, which follows the distributions of the real histories, and clones of it:

@@ -14,6 +14,7 @@ import (
 
 	"portal.example/internal/database"
 	"portal.example/internal/demo"
+	"portal.example/internal/postgres"
 	"portal.example/projections/runner"
 )
 
@@ -69,7 +70,11 @@ func (r *replayLog) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	// As the Postgres of make run and of docker-compose.yml is set.
 	if err := execute(ctx, server.URL("postgres"), "CREATE DATABASE "+r.name); err != nil {
+		return err
+	}
+	if err := execute(ctx, server.URL("postgres"), "ALTER DATABASE "+r.name+" SET backend_flush_after = '"+postgres.FlushAfter+"'"); err != nil {
 		return err
 	}
 	r.url = server.URL(r.name)
@@ -91,6 +96,10 @@ func (r *replayLog) prepare(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	if err := r.await(ctx, "first reading", allCaughtUp); err != nil {
+		return err
+	}
+	// What Postgres would do within the next minutes, beside whatever is measured.
+	if err := execute(ctx, r.url, "VACUUM ANALYZE"); err != nil {
 		return err
 	}
 	r.token, err = runPortal(ctx, r.program, r.environment, "keys", "create", "--business", "bench", "--role", "office")

@@ -25,6 +25,11 @@ import (
 	"time"
 )
 
+// FlushAfter is backend_flush_after for a server whose disk is also the log's: what
+// Postgres writes goes to disk as it comes, and not hundreds of megabytes at once,
+// for which every sync of the log would have to wait.
+const FlushAfter = "512kB"
+
 const (
 	superuser = "postgres"
 
