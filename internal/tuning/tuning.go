@@ -12,8 +12,10 @@ const (
 	// the portal allocates is gone after a request, so that rarer collections
 	// cost little memory and save about a fifth of the work of an append.
 	gcPercent = 400
-	// memoryLimit is where collections become frequent instead, in bytes.
-	memoryLimit = 1 << 30
+	// memoryLimit is where collections become frequent instead, in bytes. It bounds
+	// what a replay takes, however long: 160 MiB live, most of it the log's cache,
+	// and what is gone but not yet collected.
+	memoryLimit = 768 << 20
 )
 
 // Runtime sets the collector and the scheduler, but for what the environment
