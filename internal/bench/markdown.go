@@ -14,9 +14,9 @@ func (r Report) document() string {
 
 	line("# Benchmarks\n")
 	line("<!-- Written by `go run ./internal/bench --markdown docs/benchmarks.md`; edit internal/bench/markdown.go instead. -->\n")
-	line("Everything below was measured on %s in one run of `make bench` on one machine, the", r.At.Format(time.DateOnly))
-	line("contenders taking turns. Only the ratios travel to another machine, and only they")
-	line("decide: a run exits with 1 when one misses its budget.\n")
+	line("Everything below was measured on %s in one run of `go run ./internal/bench` on one machine, in the", r.At.Format(time.DateOnly))
+	line("sizes named below, the contenders taking turns. Only the ratios travel to another machine,")
+	line("and only they decide: a run exits with 1 when one misses its budget.\n")
 	for _, l := range r.reservations() {
 		line("**%s**\n", l)
 	}
@@ -130,9 +130,11 @@ the nodes it measures in TMPDIR, which must be on a disk, and removes them. Let 
   their p99 is held against. The time of a step runs from when it was due. Memory is the peak of the portal's process
   (VmHWM), which was started after the first reading of the log, against that of a log of a tenth, filled from the
   same business; it has a budget from ten million events on, because with fewer not even the bounded buffers are full.
-  Postgres vacuums what was read first before anything is measured, and its `+"`backend_flush_after`"+` is that of `+"`make run`"+`.
+  Before each of these Postgres has vacuumed and written a checkpoint, as it has beside a portal that has been live for
+  some time, and its `+"`backend_flush_after`"+` is that of `+"`make run`"+`; what it vacuums after a cut-over is not measured. Go's memory
+  limit of 768 MiB bounds the peak: it tells that what a replay keeps has room below that.
   Afterwards the rows are compared with those that were live before, and a difference fails the run. "Nobody waiting"
-  is the same without those connections: a replay gives way to requests only while there are any.
+  is the same while those connections are silent: a replay gives way to requests only while there are any.
 - The log of a replay is one business of the demo, which follows the distributions of the real histories, and clones of it:
   the same events, appended stream by stream, with other ids in streams, events, data and metadata, and so as
   many businesses as it takes. The personal fields of clones cannot be opened and count as erased. Timeline never

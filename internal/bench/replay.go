@@ -17,7 +17,8 @@ import (
 const (
 	enoughForMemory = 10_000_000 // events; with fewer, buffers that have a bound are not full
 
-	replayPace = 200 // commands a second
+	replayPace  = 200 // commands a second
+	idleWindows = 3   // how many windows the side without a replay lasts: a p99 needs more than a mean does
 )
 
 // replayed are the projections that are replayed, one after the other.
@@ -43,7 +44,7 @@ func (l *Lab) commandsMeanwhile(ctx context.Context, offices []*office, window t
 // idle is the side of commands while nothing is replayed.
 func (r *replayLog) idle(ctx context.Context) (Sample, error) {
 	return r.withPortal(ctx, func(offices []*office, _ *portal) (Sample, error) {
-		return r.lab.commandsMeanwhile(ctx, offices, r.lab.Window, nil)
+		return r.lab.commandsMeanwhile(ctx, offices, idleWindows*r.lab.Window, nil)
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // deferIndexes takes away the indexes of tables that are to be filled, but for
-// those that are constraints, and writes down how to make them. An index over rows
+// those that are constraints or of partitions, and writes down how to make them. An index over rows
 // that are there already costs a fraction of one that every row is put into,
 // and nobody reads these tables before. For as long Postgres does not tidy up after
 // mere insertions either: to read and write once more what was just written keeps
@@ -19,12 +19,13 @@ func (b build) deferIndexes(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, `
 		SELECT 'DROP INDEX ' || i.indexrelid::regclass, pg_get_indexdef(i.indexrelid)
 		FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
-		WHERE c.relnamespace = to_regnamespace($1)
+		WHERE c.relnamespace = to_regnamespace($1) AND c.relkind = 'r' AND NOT c.relispartition
 		  AND NOT i.indisunique AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid)
 		UNION ALL
 		SELECT format('ALTER TABLE %s SET (autovacuum_vacuum_insert_threshold = -1)', oid::regclass),
 		       format('ALTER TABLE %s RESET (autovacuum_vacuum_insert_threshold)', oid::regclass)
 		FROM pg_class WHERE relnamespace = to_regnamespace($1) AND relkind = 'r'
+		  AND coalesce(reloptions::text, '') NOT LIKE '%autovacuum_vacuum_insert_threshold=%'
 		ORDER BY 1`, ident(b.schema))
 	if err != nil {
 		return err

@@ -21,6 +21,12 @@ const swapLimit = 250 * time.Millisecond
 // tolerableLag is how far a build may be behind when it goes live.
 const tolerableLag = 2 * time.Second
 
+const (
+	lockNotAvailable = "55P03"
+
+	indexesWait = "the indexes wait for somebody who holds the tables, such as a vacuum"
+)
+
 var (
 	errNotThereYet = errors.New("the live tables are further; they are caught up with first")
 	errLooks       = errors.New("requests that began before are waited for")
@@ -34,11 +40,18 @@ func (l *leader) settle(ctx context.Context) error {
 	}
 	if !l.indexed {
 		began := time.Now()
-		l.note = "the indexes are being made"
+		if l.note != indexesWait { // whoever looks would hardly see it between two attempts
+			l.note = "the indexes are being made"
+		}
 		if err := l.tell(ctx); err != nil {
 			return err
 		}
-		if err := l.makeIndexes(ctx); err != nil {
+		err := l.makeIndexes(ctx)
+		if isCode(err, lockNotAvailable) {
+			l.note = indexesWait
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 		l.note, l.indexed = "", true
@@ -77,7 +90,7 @@ func (l *leader) again(err error) bool {
 	switch {
 	case errors.Is(err, errNotThereYet), errors.Is(err, errLooks):
 		l.note = err.Error()
-	case isCode(err, "55P03"): // lock_not_available
+	case isCode(err, lockNotAvailable):
 		l.note = "somebody reads or writes the live tables in a long transaction"
 	default:
 		return false
