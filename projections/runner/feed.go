@@ -215,13 +215,22 @@ func (f *feed) decode(ctx context.Context, notices []eventstore.Notice) (batch, 
 	if len(wanted) == 0 {
 		return b, nil
 	}
-	if f.sealed {
-		b.events = f.codec.DecodeSealed(wanted)
-		return b, nil
-	}
 	var err error
-	b.events, err = f.codec.DecodeBatch(ctx, wanted)
+	b.events, err = decode(ctx, f.codec, wanted, f.sealed)
 	return b, err
+}
+
+// decode leaves personal fields empty for a projection to which they are nothing.
+func decode(ctx context.Context, codec *eventstore.Codec, events []eventstore.Recorded, sealed bool) ([]eventstore.Decoded, error) {
+	if sealed {
+		return codec.DecodeSealed(events), nil
+	}
+	return codec.DecodeBatch(ctx, events)
+}
+
+func isSealed(p Projection) bool {
+	_, sealed := p.(Sealed)
+	return sealed
 }
 
 // wants is exact, while the log's own filter goes by prefix.

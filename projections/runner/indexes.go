@@ -10,11 +10,11 @@ import (
 )
 
 // deferIndexes takes away the indexes of tables that are to be filled, but for
-// those that are constraints or of partitions, and writes down how to make them. An index over rows
-// that are there already costs a fraction of one that every row is put into,
-// and nobody reads these tables before. For as long Postgres does not tidy up after
-// mere insertions either: to read and write once more what was just written keeps
-// the disk from requests.
+// those that are constraints or of partitions, and writes down how to make them. An
+// index over rows that are there already costs a fraction of one that every row is
+// put into, and nobody reads these tables before. For as long Postgres does not
+// tidy up after mere insertions either: to read and write once more what was just
+// written keeps the disk from requests.
 func (b build) deferIndexes(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, `
 		SELECT 'DROP INDEX ' || i.indexrelid::regclass, pg_get_indexdef(i.indexrelid)

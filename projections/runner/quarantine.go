@@ -155,14 +155,6 @@ func (l *leader) noteFailure(ctx context.Context, stream string, failure error) 
 	return err
 }
 
-// decode leaves personal fields empty for whom they are nothing, as the feed does.
-func (l *leader) decode(ctx context.Context, events []eventstore.Recorded) ([]eventstore.Decoded, error) {
-	if _, sealed := l.build.projection.(Sealed); sealed {
-		return l.runner.cfg.Codec.DecodeSealed(events), nil
-	}
-	return l.runner.cfg.Codec.DecodeBatch(ctx, events)
-}
-
 // heldChunk is how many held events are in memory at a time.
 const heldChunk = 1000
 
@@ -174,7 +166,7 @@ func (l *leader) applyHeld(ctx context.Context, tx pgx.Tx, stream string, next, 
 	var chunk []eventstore.Recorded
 	var skipped []uint64 // revisions
 	applyChunk := func() error {
-		decoded, err := l.decode(ctx, chunk)
+		decoded, err := decode(ctx, l.runner.cfg.Codec, chunk, isSealed(l.build.projection))
 		if err != nil {
 			return err
 		}

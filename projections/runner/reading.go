@@ -16,9 +16,8 @@ func (l *leader) read(ctx context.Context) {
 	if l.feed != nil || idle {
 		return
 	}
-	_, sealed := l.build.projection.(Sealed)
 	f := &feed{
-		client: l.runner.subscribe, codec: l.runner.cfg.Codec, types: l.build.projection.Types(), sealed: sealed,
+		client: l.runner.subscribe, codec: l.runner.cfg.Codec, types: l.build.projection.Types(), sealed: isSealed(l.build.projection),
 		scope: l.build.scope, throttle: throttle, courtesy: l.courtesy(),
 		limit: l.limit, from: l.at.position, batches: make(chan batch),
 	}

@@ -20,16 +20,22 @@ func (i indexed) Schema() string {
 		CREATE INDEX m_of_part ON m_part (n);`
 }
 
+// begunReplay is a replay that has its tables, and nobody who fills them.
+func (w *world) begunReplay() (*Runner, Status) {
+	w.t.Helper()
+	r := w.runner(indexed{&meters{name: "m"}})
+	stop := w.run(r)
+	w.wait(r, "m", w.history("acme", 3))
+	stop()
+	return r, w.look(r, must(r.Replay(w.ctx, "m", Options{}))(w.t), "made", func(Status) bool { return true })
+}
+
 // An index that says what may be in a table is needed while it is filled, because
 // rows are upserted by it; one that only makes reading faster waits.
 func TestOnlyIndexesThatNobodyNeedsAreDeferred(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	r := w.runner(indexed{&meters{name: "m"}})
-	stop := w.run(r)
-	w.wait(r, "m", w.history("acme", 3))
-	stop()
-	s := w.look(r, must(r.Replay(w.ctx, "m", Options{}))(t), "made", func(Status) bool { return true })
+	r, s := w.begunReplay()
 	indexes := func() string {
 		return query[string](w, `SELECT string_agg(indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE schemaname = $1`, s.Schema)
 	}
@@ -68,11 +74,7 @@ func TestAPartReplayHasGeneratedColumnsMadeAnew(t *testing.T) {
 func TestIndexesWaitForWhoeverHoldsTheTables(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	r := w.runner(indexed{&meters{name: "m"}})
-	stop := w.run(r)
-	w.wait(r, "m", w.history("acme", 3))
-	stop()
-	s := w.look(r, must(r.Replay(w.ctx, "m", Options{}))(t), "made", func(Status) bool { return true })
+	r, s := w.begunReplay()
 	vacuum := must(w.pool.Begin(w.ctx))(t)
 	defer func() { _ = vacuum.Rollback(context.WithoutCancel(w.ctx)) }()
 	must(vacuum.Exec(w.ctx, "LOCK TABLE "+ident(s.Schema)+".m_sum IN SHARE UPDATE EXCLUSIVE MODE"))(t)
