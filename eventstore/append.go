@@ -36,6 +36,16 @@ func (c *Client) Append(ctx context.Context, stream string, expected Expected, e
 		return Appended{}, op.fail(ErrTooLarge,
 			fmt.Errorf("%d bytes, at most %d fit into one append", size, MaxAppendSize))
 	}
+	return call(ctx, c, op, func(ctx context.Context, db *esdb.Client) (Appended, error) {
+		if at, taken := c.batches.append(ctx, stream, expected, events); taken {
+			return at, nil
+		}
+		return appendAlone(ctx, db, stream, expected, events)
+	})
+}
+
+// appendAlone makes a call of its own for the append.
+func appendAlone(ctx context.Context, db *esdb.Client, stream string, expected Expected, events []Proposed) (Appended, error) {
 	options := esdb.AppendToStreamOptions{ExpectedRevision: expected.wire()}
 	proposed := make([]esdb.EventData, len(events))
 	for i, e := range events {
@@ -47,9 +57,7 @@ func (c *Client) Append(ctx context.Context, stream string, expected Expected, e
 			proposed[i].ContentType = esdb.ContentTypeBinary
 		}
 	}
-	written, err := call(ctx, c, op, func(ctx context.Context, db *esdb.Client) (*esdb.WriteResult, error) {
-		return db.AppendToStream(ctx, stream, options, proposed...)
-	})
+	written, err := db.AppendToStream(ctx, stream, options, proposed...)
 	if err != nil {
 		return Appended{}, err
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
+	"net"
 	"time"
 )
 
@@ -18,6 +20,9 @@ type Config struct {
 	// RootCAs are the authorities to trust, for a private one that is not in a
 	// file; it takes precedence over the setting tlsCaFile.
 	RootCAs *x509.CertPool
+	// Dial connects appends to the log where there is a shorter way than the network:
+	// from the process of an embedded node, its Dial. nil takes the network.
+	Dial func(context.Context) (net.Conn, error)
 	// Logger hears of lost and regained connections. nil keeps silent.
 	Logger *slog.Logger
 	// Timeout is how long the log may stay silent: one try of a call is given
@@ -35,6 +40,7 @@ type Client struct {
 	life    context.Context
 	end     context.CancelFunc
 	links   *links
+	batches *batches
 	timeout time.Duration
 	backoff Backoff
 	logger  *slog.Logger
@@ -75,6 +81,9 @@ func Connect(cfg Config) (*Client, error) {
 	return &Client{
 		life: life, end: end, timeout: timeout, backoff: backoff, logger: logger, spare: newGoroutines(life),
 		links: &links{life: life, conf: *conf, backoff: backoff, logger: logger},
+		batches: &batches{
+			life: life, conf: *conf, dialer: cfg.Dial, backoff: backoff, logger: logger, seed: maphash.MakeSeed(),
+		},
 	}, nil
 }
 

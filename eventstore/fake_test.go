@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,9 +25,11 @@ type fake struct {
 	streams.UnimplementedStreamsServer
 	read   func(*streams.ReadReq_Options, streams.Streams_ReadServer) error
 	append func(streams.Streams_AppendServer) error
+	batch  func(streams.Streams_BatchAppendServer) error // nil: not offered
 	gossip func() *gossip.ClusterInfo
-	group  groups // what it does with persistent subscriptions
-	greet  func() // before it tells its features, which every client asks first
+	said   atomic.Pointer[streams.AppendReq_ProposedMessage] // the last event appended by itself
+	group  groups                                            // what it does with persistent subscriptions
+	greet  func()                                            // before it tells its features, which every client asks first
 }
 
 func (f *fake) Read(request *streams.ReadReq, call streams.Streams_ReadServer) error {
@@ -36,11 +39,18 @@ func (f *fake) Read(request *streams.ReadReq, call streams.Streams_ReadServer) e
 // Append lets the client finish before it answers, as a real server does.
 func (f *fake) Append(call streams.Streams_AppendServer) error {
 	for {
-		if _, err := call.Recv(); err != nil {
+		part, err := call.Recv()
+		if err != nil {
 			return f.append(call)
+		}
+		if event := part.GetProposedMessage(); event != nil {
+			f.said.Store(event)
 		}
 	}
 }
+
+// BatchAppend implements the Streams service.
+func (f *fake) BatchAppend(call streams.Streams_BatchAppendServer) error { return f.batch(call) }
 
 // members is the gossip service of a fake server.
 type members struct {
@@ -62,8 +72,8 @@ func (g groups) Read(call persistent.PersistentSubscriptions_ReadServer) error {
 	return g.consume(call)
 }
 
-// features is the ServerFeatures service of a fake server: it has none, as old
-// servers.
+// features is the ServerFeatures service of a fake server: unless it takes batches
+// it has none, as old servers.
 type features struct {
 	serverfeatures.UnimplementedServerFeaturesServer
 	of *fake
@@ -73,7 +83,15 @@ func (f features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfe
 	if f.of.greet != nil {
 		f.of.greet()
 	}
-	return nil, status.Error(codes.Unimplemented, "an old server")
+	if f.of.batch == nil {
+		return nil, status.Error(codes.Unimplemented, "an old server")
+	}
+	return &serverfeatures.SupportedMethods{
+		EventStoreServerVersion: "23.10.0",
+		Methods: []*serverfeatures.SupportedMethod{
+			{ServiceName: "event_store.client.streams.streams", MethodName: "batchappend"},
+		},
+	}, nil
 }
 
 // serve starts the server and returns its address.

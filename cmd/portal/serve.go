@@ -162,7 +162,7 @@ func logToServe(ctx context.Context, cfg config, logger *slog.Logger) (*eventsto
 	if err != nil {
 		return nil, nil, err
 	}
-	client, err := eventstore.Connect(eventstore.Config{ConnectionString: n.ConnectionString(), Logger: logger})
+	client, err := eventstore.Connect(eventstore.Config{ConnectionString: n.ConnectionString(), Dial: n.Dial, Logger: logger})
 	if err != nil {
 		return nil, nil, errors.Join(err, n.Close())
 	}

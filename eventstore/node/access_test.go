@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
@@ -223,4 +225,37 @@ func TestPortInUseLeavesTheFolderFree(t *testing.T) {
 		t.Fatal("served on a port in use")
 	}
 	start(t, node.Config{Dir: dir})
+}
+
+// The way in for the node's own process asks for the same.
+func TestStrangersWithinTheProcessAreRefused(t *testing.T) {
+	t.Parallel()
+	n := start(t, node.Config{})
+	within := grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return n.Dial(ctx) })
+	ca, err := credentials.NewClientTLSFromFile(n.Access().CA, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		transport credentials.TransportCredentials
+		want      codes.Code
+	}{
+		"no credentials": {ca, codes.Unauthenticated},
+		"plain text":     {insecure.NewCredentials(), codes.Unavailable},
+	} {
+		conn, err := grpc.NewClient(n.Addr(), within, grpc.WithTransportCredentials(test.transport))
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch, err := streams.NewStreamsClient(conn).BatchAppend(t.Context())
+		if err == nil {
+			_, err = batch.Recv()
+		}
+		if status.Code(err) != test.want {
+			t.Errorf("%s: got %v, want %v", name, err, test.want)
+		}
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -25,6 +25,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/test/bufconn"
 
 	"portal.example/eventstore/node/journal"
 )
@@ -69,6 +70,7 @@ type Node struct {
 	journal *journal.Journal
 	groups  *persistentService
 	server  *grpc.Server
+	within  *bufconn.Listener // for its own process
 	stop    context.CancelFunc
 	log     *slog.Logger
 
@@ -153,6 +155,7 @@ func serve(ctx context.Context, c Config, host string, j *journal.Journal) (*Nod
 		journal: j,
 		groups:  newPersistentService(alive, j, c.Logger),
 		server:  newServer(newGuard(access), options),
+		within:  bufconn.Listen(withinBuffer),
 		stop:    stop,
 		log:     c.Logger,
 		done:    make(chan struct{}),
@@ -168,6 +171,7 @@ func serve(ctx context.Context, c Config, host string, j *journal.Journal) (*Nod
 			n.serveErr = err // nil too, where it was stopped after it had begun
 		}
 	}()
+	go func() { _ = n.server.Serve(n.within) }() // ends with the server, and can fail of nothing else
 	go n.watch(alive)
 	c.Logger.Info("event log is served", "address", access.Address, "head", j.Head(), "insecure", c.Insecure)
 	return n, nil
@@ -239,6 +243,7 @@ const (
 	// leave lying here, bytes.
 	callWindow       = 256 << 10
 	connectionWindow = 1 << 20
+	withinBuffer     = 256 << 10 // bytes on their way, each direction of a connection within the process
 
 	// streamWorkers are goroutines whose stacks have grown already; calls beyond
 	// them get goroutines of their own.
@@ -261,6 +266,11 @@ func newServer(g *guard, options []grpc.ServerOption) *grpc.Server {
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}),
 	)...)
 }
+
+// Dial connects to the node from within its own process, without a socket. What
+// goes over the connection is the same as over the network, TLS and credentials
+// included.
+func (n *Node) Dial(ctx context.Context) (net.Conn, error) { return n.within.DialContext(ctx) }
 
 // Addr is where the node listens, host:port.
 func (n *Node) Addr() string { return n.access.Address }

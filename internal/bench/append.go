@@ -21,8 +21,7 @@ type send func(ctx context.Context, stream string, last int, body payload) error
 
 const noEvents = -1
 
-// byClient sends by EventStoreDB's own client: the light load that all figures
-// of ours are taken with, unless they say otherwise.
+// byClient sends by EventStoreDB's own client.
 func byClient(client *esdb.Client) send {
 	return func(ctx context.Context, stream string, last int, body payload) error {
 		options := esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}
@@ -44,7 +43,7 @@ func newEvent(body payload) esdb.EventData {
 	}
 }
 
-// byPortal sends by the portal's wrapper of that client.
+// byPortal sends as the portal does.
 func byPortal(client *eventstore.Client) send {
 	return func(ctx context.Context, stream string, last int, body payload) error {
 		expected := eventstore.NoStream()
@@ -81,7 +80,8 @@ func (a *appender) append(ctx context.Context) error {
 	return a.send(ctx, a.stream, last, body)
 }
 
-// appending is the side that takes the load on a fresh server of that kind.
+// appending is the side that takes the load on a fresh server of that kind, by
+// EventStoreDB's own client.
 func appending(lab *Lab, name, kind string, start starter, writers int) *Side {
 	return &Side{Name: name, Measure: func(ctx context.Context) (Sample, error) {
 		return lab.withServer(ctx, start, kind, func(s *server) (Sample, error) {
@@ -90,10 +90,10 @@ func appending(lab *Lab, name, kind string, start starter, writers int) *Side {
 	}}
 }
 
-// appendingByPortal is the same on the node, by the portal's wrapper.
-func appendingByPortal(lab *Lab, name string, writers int) *Side {
+// appendingByPortal is the same on the node, by the portal's client.
+func appendingByPortal(lab *Lab, name string, start starter, writers int) *Side {
 	return &Side{Name: name, Measure: func(ctx context.Context) (Sample, error) {
-		return lab.withServer(ctx, startHere, embeddedNode, func(s *server) (Sample, error) {
+		return lab.withServer(ctx, start, embeddedNode, func(s *server) (Sample, error) {
 			client, err := s.portal()
 			if err != nil {
 				return nil, err

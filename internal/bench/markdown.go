@@ -90,8 +90,10 @@ the nodes it measures in TMPDIR, which must be on a disk, and removes them. Let 
   revision, then a new stream; all streams in one category. Every append is acknowledged after fsync,
   except by the in-memory server.
 - **node** is the embedded node in the process of the load, as in `+"`portal serve`"+`, TLS and credentials on,
-  driven through EventStoreDB's own Go client on one connection, Go's runtime tuned as the portal's. "In a
-  process of its own" is `+"`portal node`"+`; "by the portal's client" adds the wrapper that outlives restarts.
+  driven through package eventstore, which sends appends over standing calls of BatchAppend and, in one process,
+  past the network (docs/decisions/0024), Go's runtime tuned as the portal's. "In a process of its own" is
+  `+"`portal node`"+`, over TCP; "by EventStoreDB's client" is its own Go client, a call for each append, over TCP.
+  Reading and growth are by that client, too, where they do not name the portal's.
 - **Postgres, one-row insert** is pgbench with the simple protocol, one row an event into a table with a
   unique (stream, revision) and nothing more; default settings with fsync on, over the Unix socket without
   TLS, which is its fastest way in. "With a global order" adds an identity column as the order over all

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +34,7 @@ const (
 type server struct {
 	client     *esdb.Client
 	connection string
+	dial       dialer        // nil: the network
 	opening    time.Duration // from the call to listening
 	stop       func() error
 	process    *exec.Cmd // nil: it runs in this process
@@ -40,8 +42,11 @@ type server struct {
 
 // portal makes a client such as the portal uses.
 func (s *server) portal() (*eventstore.Client, error) {
-	return eventstore.Connect(eventstore.Config{ConnectionString: s.connection})
+	return eventstore.Connect(eventstore.Config{ConnectionString: s.connection, Dial: s.dial})
 }
+
+// dialer reaches a server in this process.
+type dialer = func(context.Context) (net.Conn, error)
 
 // starter is startHere or startApart.
 type starter func(ctx context.Context, kind, dir string) (*server, error)
@@ -50,7 +55,7 @@ type starter func(ctx context.Context, kind, dir string) (*server, error)
 // node: server and client share cores, heap and scheduler.
 func startHere(ctx context.Context, kind, dir string) (*server, error) {
 	started := time.Now()
-	connection, stop, err := open(ctx, kind, dir)
+	connection, dial, stop, err := open(ctx, kind, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -59,34 +64,35 @@ func startHere(ctx context.Context, kind, dir string) (*server, error) {
 	if err != nil {
 		return nil, errors.Join(err, stop())
 	}
-	return &server{client: client, connection: connection, opening: opening, stop: func() error {
+	return &server{client: client, connection: connection, dial: dial, opening: opening, stop: func() error {
 		return errors.Join(client.Close(), stop())
 	}}, nil
 }
 
 // open starts a server of that kind and says how to reach it.
-func open(ctx context.Context, kind, dir string) (connection string, stop func() error, err error) {
+func open(ctx context.Context, kind, dir string) (connection string, dial dialer, stop func() error, err error) {
 	switch kind {
 	case embeddedNode:
 		n, err := node.Start(ctx, node.Config{Dir: dir})
 		if err != nil {
-			return "", nil, err
+			return "", nil, nil, err
 		}
-		return n.ConnectionString(), n.Close, nil
+		return n.ConnectionString(), n.Dial, n.Close, nil
 	case inMemory, inMemoryEncoded:
 		s, err := memserver.Start(ctx, memserver.Options{Encoded: kind == inMemoryEncoded})
 		if err != nil {
-			return "", nil, err
+			return "", nil, nil, err
 		}
 		caFile := filepath.Join(dir, "ca.pem")
 		if err := os.WriteFile(caFile, s.CA(), 0o600); err != nil { //nolint:gosec // in a folder of our own
-			return "", nil, err
+			return "", nil, nil, err
 		}
-		return "esdb://bench:bench@" + s.Addr() + "?tls=true&tlsCaFile=" + caFile, s.Close, nil
+		return "esdb://bench:bench@" + s.Addr() + "?tls=true&tlsCaFile=" + caFile, nil, s.Close, nil
 	case bareReader:
-		return serveBare(ctx)
+		connection, stop, err := serveBare(ctx)
+		return connection, nil, stop, err
 	default:
-		return "", nil, fmt.Errorf("no server of kind %q", kind)
+		return "", nil, nil, fmt.Errorf("no server of kind %q", kind)
 	}
 }
 
@@ -112,7 +118,7 @@ type hello struct {
 // has ended.
 func serve(ctx context.Context, kind, dir string) error {
 	started := time.Now()
-	connection, stop, err := open(ctx, kind, dir)
+	connection, _, stop, err := open(ctx, kind, dir)
 	if err != nil {
 		return err
 	}
