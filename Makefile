@@ -63,7 +63,7 @@ fmt: $(golangci-lint) ## format the code
 
 .PHONY: bench
 bench: setup ## measure side by side with Postgres, Emmett and message-db (ARGS="-h" shows its flags)
-	go run ./internal/bench $(ARGS)
+	CGO_ENABLED=0 go run ./internal/bench $(ARGS)
 
 .PHONY: soak
 soak: setup ## the long forms of the tests: SOAK_KILLS (200), SOAK_REACTION_KILLS (100) and SOAK_REPLAY_KILLS (10) rounds of kill -9, Postgres away for SOAK_POSTGRES_AWAY (1m), backups for SOAK_BACKUP (1m), diffs of SOAK_DIFFS (500) histories, Watermill's suite SOAK_WATERMILL (5) times at once

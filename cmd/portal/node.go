@@ -9,6 +9,7 @@ import (
 
 	"portal.example/commands"
 	"portal.example/eventstore/node"
+	"portal.example/internal/tuning"
 )
 
 // nodeCommand serves the event log by itself, for any EventStoreDB client.
@@ -36,6 +37,7 @@ and --permanent= none, which is for a log that no portal uses.` + exitHelp,
 			if dir == "" {
 				return misusef("--data: missing")
 			}
+			tuning.Node()
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			n, err := startNode(cmd.Context(), node.Config{
 				Dir: dir, Listen: listen, Insecure: insecure, Permanent: permanent, Logger: log,

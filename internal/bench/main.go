@@ -1,10 +1,10 @@
 // Command bench measures the portal side by side with what it is compared to,
 // in one run on one machine, and says whether the budgets are met.
 //
-//	go run ./internal/bench [--short] [--only NAME] [--json FILE]
+//	CGO_ENABLED=0 go run ./internal/bench [--short] [--only NAME] [--json FILE]
 //
 // Only ratios can fail: the exit status is 1 when one misses its budget or a
-// side breaks, 2 for a wrong flag, and 0 otherwise, also where something that a
+// side breaks, 2 for a wrong flag or build, and 0 otherwise, also where something that a
 // row needs is not installed, which is then said.
 package main
 
@@ -25,9 +25,12 @@ func main() {
 	tuning.Runtime() // as the portal does
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	var err error
-	if len(os.Args) == 4 && os.Args[1] == serveCommand {
+	switch {
+	case builtWithCgo:
+		err = errCgo
+	case len(os.Args) == 4 && os.Args[1] == serveCommand:
 		err = serve(ctx, os.Args[2], os.Args[3])
-	} else {
+	default:
 		err = run(ctx, os.Args[1:])
 	}
 	status := statusOf(err)
@@ -41,13 +44,15 @@ func main() {
 var (
 	errMissed = errors.New("a budget was missed or a side broke")
 	errUsage  = errors.New("see --help")
+	// Without cgo the log's cache lies in Go's heap, which its memory and speed tell.
+	errCgo = errors.New("this must be built as the portal is: CGO_ENABLED=0 go run ./internal/bench")
 )
 
 func statusOf(err error) int {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
-	case errors.Is(err, errUsage):
+	case errors.Is(err, errUsage), errors.Is(err, errCgo):
 		return 2
 	default:
 		return 1

@@ -72,6 +72,7 @@ var notes = strings.TrimSpace(`
 ## How to repeat it
 
     make bench                                  # all rows, about a quarter of an hour on two cores
+    export CGO_ENABLED=0                        # as the portal is built
     go run ./internal/bench --short             # a few minutes: does everything work?
     go run ./internal/bench --only reading      # some of the rows
     go run ./internal/bench --events 10000000   # growth to ten million events

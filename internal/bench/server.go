@@ -20,6 +20,7 @@ import (
 	"portal.example/eventstore"
 	"portal.example/eventstore/node"
 	"portal.example/internal/bench/memserver"
+	"portal.example/internal/tuning"
 )
 
 // The kinds of server.
@@ -117,6 +118,9 @@ type hello struct {
 // serve ends when its standard input does, which is when whoever started it
 // has ended.
 func serve(ctx context.Context, kind, dir string) error {
+	if kind == embeddedNode {
+		tuning.Node() // as `portal node` does
+	}
 	started := time.Now()
 	connection, _, stop, err := open(ctx, kind, dir)
 	if err != nil {
