@@ -14,6 +14,9 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 )
 
 // batches sends appends over standing calls of BatchAppend, as EventStoreDB's
@@ -23,7 +26,8 @@ import (
 // It is a short cut and never the only way. What it does not take, or gets another
 // answer to than success, is said again by the esdb client, whose refusals are
 // known; the ids of the events make that safe. It has a connection of its own to
-// one server: where there may be others, one of them the leader, it takes nothing.
+// the one server that the connection string names: where it names several, or where
+// to look for them, the leader is to be found, and it takes nothing.
 type batches struct {
 	life    context.Context // ends with the Client
 	conf    esdb.Configuration
@@ -40,17 +44,30 @@ type batches struct {
 // batchCalls is more than one because a server may work on a call in one goroutine.
 const batchCalls = 4
 
-// append returns false where it is not known that the log has the events.
+// maxBatchSize bounds a message, bytes. One above the server's own bound, of 4 MiB or
+// more, would break the call for everybody; MaxAppendSize bounds data, and not names.
+const maxBatchSize = 2 << 20
+
+// append returns false where it is not known that the log has the events. It leaves
+// time to ask the other way: half of what ctx has, and of the longest silence.
 func (b *batches) append(ctx context.Context, stream string, expected Expected, events []Proposed) (Appended, bool) {
 	b.open.Do(func() { go b.keepOpen() })
 	call := b.calls[maphash.String(b.seed, stream)%batchCalls].Load()
 	if call == nil {
 		return Appended{}, false
 	}
-	started := time.Now()
-	answer := call.append(ctx, newBatch(stream, expected, events))
-	// As with the connection of the esdb client, a long silence is taken for a loss.
-	if answer == nil && time.Since(started) > *b.conf.DefaultDeadline/2 {
+	request := newBatch(stream, expected, events)
+	if proto.Size(request) > maxBatchSize {
+		return Appended{}, false
+	}
+	patience := *b.conf.DefaultDeadline / 2
+	if deadline, has := ctx.Deadline(); has {
+		patience = min(patience, time.Until(deadline)/2)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	answer := call.append(ctx, request)
+	if answer == nil && call.silence() >= *b.conf.DefaultDeadline/2 {
 		call.end()
 	}
 	return successOf(answer)
@@ -58,7 +75,7 @@ func (b *batches) append(ctx context.Context, stream string, expected Expected, 
 
 // keepOpen keeps the calls open where there is one server that takes them.
 func (b *batches) keepOpen() {
-	if b.dialer == nil && (b.conf.DnsDiscover || len(b.conf.GossipSeeds) > 0) {
+	if severalHosts(b.conf) {
 		return
 	}
 	conn, err := dialBatches(b.conf, b.dialer, b.backoff)
@@ -76,6 +93,8 @@ func (b *batches) keepOpen() {
 	}
 	kept.Wait()
 }
+
+func severalHosts(conf esdb.Configuration) bool { return conf.DnsDiscover || len(conf.GossipSeeds) > 0 }
 
 // offered asks until the server answers.
 func (b *batches) offered(conn *grpc.ClientConn) bool {
@@ -114,8 +133,18 @@ func (b *batches) keep(current *atomic.Pointer[batchCall], server streams.Stream
 			}
 		}
 		b.logger.Debug("appends are calls of their own for a while", "error", err)
-		if !b.backoff.pause(b.life, try) {
+		if refusedForGood(err) || !b.backoff.pause(b.life, try) {
 			return
 		}
+	}
+}
+
+// refusedForGood tells that asking again would get the same answer.
+func refusedForGood(err error) bool {
+	switch status.Code(err) {
+	case codes.Unimplemented, codes.Unauthenticated, codes.PermissionDenied:
+		return true
+	default:
+		return false
 	}
 }

@@ -3,6 +3,7 @@ package eventstore
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 )
@@ -13,12 +14,19 @@ type batchCall struct {
 	wire  streams.Streams_BatchAppendClient
 	ctx   context.Context // ends with the call
 	end   context.CancelFunc
-	queue chan *streams.BatchAppendReq
+	queue chan queued
 	heard bool // an answer; for run, and for whoever has seen it end
 
 	mu      sync.Mutex
 	last    int64                                     // correlation id
 	waiting map[int64]chan<- *streams.BatchAppendResp // by correlation id
+	since   time.Time                                 // something has been asked and no answer has come; zero: nothing
+}
+
+// queued is an append that waits to be sent.
+type queued struct {
+	id      int64
+	request *streams.BatchAppendReq
 }
 
 // batchQueue is how many appends may wait to be sent without their goroutines
@@ -34,7 +42,7 @@ func openBatchCall(life context.Context, server streams.StreamsClient) (*batchCa
 	}
 	return &batchCall{
 		wire: wire, ctx: ctx, end: end,
-		queue:   make(chan *streams.BatchAppendReq, batchQueue),
+		queue:   make(chan queued, batchQueue),
 		waiting: map[int64]chan<- *streams.BatchAppendResp{},
 	}, nil
 }
@@ -49,18 +57,23 @@ func (c *batchCall) run() error {
 			return err
 		}
 		c.heard = true
-		if to := c.forget(correlationOf(answer)); to != nil {
+		if to := c.answered(correlationOf(answer)); to != nil {
 			to <- answer // has room for it
 		}
 	}
 }
 
+// send leaves out what nobody waits for any more: it has been said another way, or
+// its caller has been told that it failed.
 func (c *batchCall) send() {
 	defer c.end()
 	for {
 		select {
-		case request := <-c.queue:
-			if err := c.wire.Send(request); err != nil {
+		case next := <-c.queue:
+			if !c.expected(next.id) {
+				continue
+			}
+			if err := c.wire.Send(next.request); err != nil {
 				return // run hears why
 			}
 		case <-c.ctx.Done():
@@ -76,7 +89,7 @@ func (c *batchCall) append(ctx context.Context, request *streams.BatchAppendReq)
 	defer c.forget(id)
 	request.CorrelationId = correlation(id)
 	select {
-	case c.queue <- request:
+	case c.queue <- queued{id, request}:
 	case <-c.ctx.Done():
 		return nil
 	case <-ctx.Done():
@@ -95,15 +108,47 @@ func (c *batchCall) append(ctx context.Context, request *streams.BatchAppendReq)
 func (c *batchCall) expect(answer chan<- *streams.BatchAppendResp) (id int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.since.IsZero() {
+		c.since = time.Now()
+	}
 	c.last++
 	c.waiting[c.last] = answer
 	return c.last
 }
 
-func (c *batchCall) forget(id int64) chan<- *streams.BatchAppendResp {
+func (c *batchCall) expected(id int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, waiting := c.waiting[id]
+	return waiting
+}
+
+// answered returns who waits for the answer, nil where nobody does.
+func (c *batchCall) answered(id int64) chan<- *streams.BatchAppendResp {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	waiting := c.waiting[id]
 	delete(c.waiting, id)
+	c.since = time.Time{}
+	if len(c.waiting) > 0 {
+		c.since = time.Now()
+	}
 	return waiting
+}
+
+// forget leaves since as it is: an append that was given up shows a silence, too.
+func (c *batchCall) forget(id int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.waiting, id)
+}
+
+// silence is how long answers have been due without any.
+func (c *batchCall) silence() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.since.IsZero() {
+		return 0
+	}
+	return time.Since(c.since)
 }

@@ -1,6 +1,7 @@
 package eventstore_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
@@ -189,15 +191,78 @@ func uuidOf(id *shared.UUID) (u uuid.UUID) {
 	return u
 }
 
+// A log that hangs in batches only is asked the other way in good time, whether or not
+// the caller is in a hurry, and the call is opened anew.
 func TestASilentBatchIsGivenUp(t *testing.T) {
 	t.Parallel()
-	var asked atomic.Bool
-	server := &fake{append: takeAlone, batch: eachPart(func(call streams.Streams_BatchAppendServer, _ *streams.BatchAppendReq) error {
-		asked.Store(true)
-		return silent(call)
+	for name, hurry := range map[string]time.Duration{"no deadline": 0, "a deadline": time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int32
+			server := &fake{append: takeAlone, batch: eachPart(func(call streams.Streams_BatchAppendServer, _ *streams.BatchAppendReq) error {
+				asked.Add(1)
+				return silent(call)
+			})}
+			client := connectWith(t, eventstore.Config{ConnectionString: insecure(server.serve(t)), Timeout: 3 * time.Second})
+			for n := uint64(0); asked.Load() < 2; n++ {
+				ctx, cancel := t.Context(), func() {}
+				if hurry > 0 {
+					ctx, cancel = context.WithTimeout(ctx, hurry)
+				}
+				if _, err := client.Append(ctx, "counter-1", eventstore.Exactly(2), event(n)); err != nil {
+					t.Fatal(err)
+				}
+				cancel()
+			}
+		})
+	}
+}
+
+// What nobody waits for any more is not sent when the log takes batches again.
+func TestBatchesThatWereGivenUpAreNotSentLater(t *testing.T) {
+	t.Parallel()
+	const given = 20 // of half a mebibyte each, of which the windows hold one
+	var stuck atomic.Bool
+	var taken atomic.Int32
+	resume := make(chan struct{})
+	server := &fake{append: takeAlone, batch: eachPart(func(call streams.Streams_BatchAppendServer, part *streams.BatchAppendReq) error {
+		if stuck.Load() {
+			<-resume
+			taken.Add(1)
+		}
+		return takeAll(call, part)
 	})}
-	client := connectWith(t, eventstore.Config{ConnectionString: insecure(server.serve(t)), Timeout: 50 * time.Millisecond})
-	appendUntil(t, client, func(eventstore.Appended) bool { return asked.Load() })
+	client := connectWith(t, eventstore.Config{ConnectionString: insecure(server.serve(t))})
+	appendUntil(t, client, untilTogether)
+	stuck.Store(true)
+	hurry, cancel := context.WithCancel(patience(t))
+	var all sync.WaitGroup
+	sent := make(chan struct{}, given)
+	for n := range uint64(given) {
+		all.Go(func() {
+			e := event(n)
+			e.Data = make([]byte, 512<<10)
+			sent <- struct{}{}
+			if _, err := client.Append(hurry, "counter-1", eventstore.Any(), e); !errors.Is(err, context.Canceled) {
+				t.Errorf("a cancelled append: %v", err)
+			}
+		})
+	}
+	for range given {
+		<-sent
+	}
+	cancel()
+	all.Wait()
+	close(resume)
+	// The calls keep their order: when this one is answered, so are those before it.
+	for ctx := patience(t); ; {
+		if _, together := client.AppendTogether(ctx, "counter-1", eventstore.Exactly(2), event(0)); together {
+			break
+		}
+	}
+	if n := taken.Load(); n > given/2 {
+		t.Errorf("%d of %d appends that had been given up were sent", n-1, given)
+	}
 }
 
 // A cluster has a leader, which the esdb client looks for.
@@ -218,6 +283,79 @@ func TestAppendsToAClusterGoAlone(t *testing.T) {
 		}
 		return calls == 100
 	})
+}
+
+func TestDialIsForOneHost(t *testing.T) {
+	t.Parallel()
+	_, err := eventstore.Connect(eventstore.Config{
+		ConnectionString: "esdb+discover://127.0.0.1:2113?tls=false",
+		Dial:             func(context.Context) (net.Conn, error) { return nil, errors.ErrUnsupported },
+	})
+	if !errors.Is(err, eventstore.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The node itself takes batches, whichever way they come and after a restart, too:
+// that appends succeed would not show it.
+func TestTheNodeTakesBatches(t *testing.T) {
+	t.Parallel()
+	l := startLog(t)
+	within := eventstore.Config{ConnectionString: l.running.ConnectionString(), Dial: l.running.Dial}
+	takesTogether(t, l, "within-1", connectWith(t, within))
+	network := l.connect()
+	takesTogether(t, l, "network-1", network)
+	l.restart()
+	takesTogether(t, l, "network-2", network)
+}
+
+func takesTogether(t *testing.T, l *restartable, stream string, client *eventstore.Client) {
+	t.Helper()
+	config, err := esdb.ParseConnectionString(l.running.ConnectionString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Logger = esdb.NoopLogging()
+	reader, err := esdb.NewClient(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	ctx := patience(t)
+	for { // until the calls are open
+		if _, together := client.AppendTogether(ctx, "opening-1", eventstore.Any(), event(0)); together {
+			break
+		}
+		if ctx.Err() != nil {
+			t.Fatal("the node takes no batches")
+		}
+	}
+	said := []eventstore.Proposed{
+		{ID: uuid.New(), Type: "Said", Data: []byte(`{"a":1}`), Metadata: []byte(`{"m":1}`)},
+		{ID: uuid.New(), Type: "Drawn", Data: []byte{0xff, 0}, Metadata: []byte(`{"m":2}`), Binary: true},
+	}
+	if at, together := client.AppendTogether(ctx, stream, eventstore.NoStream(), said...); !together || at.Revision != 1 {
+		t.Fatalf("%s: %+v, %v", stream, at, together)
+	}
+	if _, together := client.AppendTogether(ctx, stream, eventstore.NoStream(), event(0)); together {
+		t.Errorf("%s: a conflict was taken for a success", stream)
+	}
+	read, err := reader.ReadStream(ctx, stream, esdb.ReadStreamOptions{}, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	for _, want := range said {
+		got, err := read.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := got.Event
+		if e.EventID != want.ID || e.EventType != want.Type || !bytes.Equal(e.Data, want.Data) ||
+			!bytes.Equal(e.UserMetadata, want.Metadata) || (e.ContentType == "application/json") == want.Binary {
+			t.Errorf("%s: got %+v, want %+v", stream, e, want)
+		}
+	}
 }
 
 // The way within the process is as guarded as the network's.

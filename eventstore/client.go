@@ -3,6 +3,7 @@ package eventstore
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
@@ -21,7 +22,8 @@ type Config struct {
 	// file; it takes precedence over the setting tlsCaFile.
 	RootCAs *x509.CertPool
 	// Dial connects appends to the log where there is a shorter way than the network:
-	// from the process of an embedded node, its Dial. nil takes the network.
+	// from the process of an embedded node, its Dial. It is for a connection string of
+	// one host. nil takes the network.
 	Dial func(context.Context) (net.Conn, error)
 	// Logger hears of lost and regained connections. nil keeps silent.
 	Logger *slog.Logger
@@ -54,6 +56,9 @@ func Connect(cfg Config) (*Client, error) {
 	conf, err := parseConnectionString(cfg.ConnectionString)
 	if err != nil {
 		return nil, operation{name: "connection string"}.fail(ErrInvalid, err)
+	}
+	if cfg.Dial != nil && severalHosts(*conf) {
+		return nil, operation{name: "dial"}.fail(ErrInvalid, errors.New("the connection string must name one host"))
 	}
 	logger := cfg.Logger
 	if logger == nil {

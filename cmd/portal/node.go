@@ -37,7 +37,7 @@ and --permanent= none, which is for a log that no portal uses.` + exitHelp,
 			if dir == "" {
 				return misusef("--data: missing")
 			}
-			tuning.Node()
+			tuning.Node(cmd.Context())
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			n, err := startNode(cmd.Context(), node.Config{
 				Dir: dir, Listen: listen, Insecure: insecure, Permanent: permanent, Logger: log,

@@ -119,7 +119,7 @@ type hello struct {
 // has ended.
 func serve(ctx context.Context, kind, dir string) error {
 	if kind == embeddedNode {
-		tuning.Node() // as `portal node` does
+		tuning.Node(ctx) // as `portal node` does
 	}
 	started := time.Now()
 	connection, _, stop, err := open(ctx, kind, dir)
