@@ -49,7 +49,7 @@ const batchCalls = 4
 const maxBatchSize = 2 << 20
 
 // append returns false where it is not known that the log has the events. It leaves
-// time to ask the other way: half of what ctx has, and of the longest silence.
+// half of the time that ctx has to ask the other way.
 func (b *batches) append(ctx context.Context, stream string, expected Expected, events []Proposed) (Appended, bool) {
 	b.open.Do(func() { go b.keepOpen() })
 	call := b.calls[maphash.String(b.seed, stream)%batchCalls].Load()
@@ -60,12 +60,11 @@ func (b *batches) append(ctx context.Context, stream string, expected Expected, 
 	if proto.Size(request) > maxBatchSize {
 		return Appended{}, false
 	}
-	patience := *b.conf.DefaultDeadline / 2
 	if deadline, has := ctx.Deadline(); has {
-		patience = min(patience, time.Until(deadline)/2)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	answer := call.append(ctx, request)
 	if answer == nil && call.silence() >= *b.conf.DefaultDeadline/2 {
 		call.end()
