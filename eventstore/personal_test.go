@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -19,13 +20,16 @@ import (
 
 func acme(id string) eventstore.Subject { return eventstore.Subject{Business: "acme", ID: id} }
 
+// random is what holds any short word sooner or later.
+var random = regexp.MustCompile(`"(ciphertext|commit)":"[^"]*"`)
+
 func TestNothingPersonalIsStoredInTheClear(t *testing.T) {
 	t.Parallel()
 	codec := newCodec(t, codectest.NewKeyring())
 	m := wholeMetadata()
 	m.Business = "acme"
 	for _, r := range encode(t, codec, m, wholeSigned()) {
-		stored := string(r.Data) + string(r.Metadata)
+		stored := random.ReplaceAllString(string(r.Data)+string(r.Metadata), "")
 		for _, secret := range []string{
 			"Reyes", "AQID", "1980", "Sam", "gate", "twice", // event
 			"203.0.113.7", "Mozilla", "acme.example", // metadata

@@ -14,7 +14,7 @@ func (r Report) document() string {
 
 	line("# Benchmarks\n")
 	line("<!-- Written by `go run ./internal/bench --markdown docs/benchmarks.md`; edit internal/bench/markdown.go instead. -->\n")
-	line("Everything below was measured on %s in one run of `go run ./internal/bench` on one machine, in the", r.At.Format(time.DateOnly))
+	line("Everything below was measured on %s in one run of `internal/bench` on one machine, in the", r.At.Format(time.DateOnly))
 	line("sizes named below, the contenders taking turns. Only the ratios travel to another machine,")
 	line("and only they decide: a run exits with 1 when one misses its budget.\n")
 	for _, l := range r.reservations() {
