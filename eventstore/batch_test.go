@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -262,6 +263,65 @@ func TestBatchesThatWereGivenUpAreNotSentLater(t *testing.T) {
 	}
 	if n := taken.Load(); n > given/2 {
 		t.Errorf("%d of %d appends that had been given up were sent", n-1, given)
+	}
+}
+
+func TestNoBatchesAreSentToALogThatDoesNotOfferThem(t *testing.T) {
+	t.Parallel()
+	var greeted atomic.Int32
+	server := &fake{append: takeAlone, batch: eachPart(takeAll), coy: true, greet: func() { greeted.Add(1) }}
+	client := connect(t, insecure(server.serve(t)))
+	const asked = 2 // by the esdb client, and for batches
+	after := 0
+	appendUntil(t, client, func(a eventstore.Appended) bool {
+		if untilTogether(a) {
+			t.Error("an append went in a batch")
+		}
+		if greeted.Load() >= asked {
+			after++
+		}
+		return after == 100
+	})
+}
+
+func TestARefusedCallIsNotAskedForAgain(t *testing.T) {
+	t.Parallel()
+	const calls = 4
+	var opened atomic.Int32
+	server := &fake{append: takeAlone, batch: func(streams.Streams_BatchAppendServer) error {
+		opened.Add(1)
+		return status.Error(codes.Unauthenticated, "not you")
+	}}
+	client := connect(t, insecure(server.serve(t)))
+	after := 0
+	appendUntil(t, client, func(eventstore.Appended) bool {
+		if opened.Load() >= calls {
+			after++
+		}
+		return after == 200
+	})
+	if n := opened.Load(); n != calls {
+		t.Errorf("%d calls were opened, want %d", n, calls)
+	}
+}
+
+// A message above the server's bound would break the call for everybody.
+func TestAnAppendTooLargeForABatchGoesAlone(t *testing.T) {
+	t.Parallel()
+	var most atomic.Int32
+	server := &fake{append: takeAlone, batch: eachPart(func(call streams.Streams_BatchAppendServer, part *streams.BatchAppendReq) error {
+		most.Store(max(most.Load(), int32(len(part.GetProposedMessages()))))
+		return takeAll(call, part)
+	})}
+	client := connect(t, insecure(server.serve(t)))
+	appendUntil(t, client, untilTogether)
+	many := make([]eventstore.Proposed, 3000) // little data, long names
+	for n := range many {
+		many[n] = event(uint64(n))
+		many[n].Type = strings.Repeat("t", 1500)
+	}
+	if _, together := client.AppendTogether(patience(t), "counter-1", eventstore.Any(), many...); together || most.Load() > 1 {
+		t.Errorf("taken: %v, %d events in a batch", together, most.Load())
 	}
 }
 

@@ -25,7 +25,8 @@ type fake struct {
 	streams.UnimplementedStreamsServer
 	read   func(*streams.ReadReq_Options, streams.Streams_ReadServer) error
 	append func(streams.Streams_AppendServer) error
-	batch  func(streams.Streams_BatchAppendServer) error // nil: not offered
+	batch  func(streams.Streams_BatchAppendServer) error // nil: it tells no features at all
+	coy    bool                                          // about batches, among its features
 	gossip func() *gossip.ClusterInfo
 	said   atomic.Pointer[streams.AppendReq_ProposedMessage] // the last event appended by itself
 	group  groups                                            // what it does with persistent subscriptions
@@ -86,12 +87,11 @@ func (f features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfe
 	if f.of.batch == nil {
 		return nil, status.Error(codes.Unimplemented, "an old server")
 	}
-	return &serverfeatures.SupportedMethods{
-		EventStoreServerVersion: "23.10.0",
-		Methods: []*serverfeatures.SupportedMethod{
-			{ServiceName: "event_store.client.streams.streams", MethodName: "batchappend"},
-		},
-	}, nil
+	methods := []*serverfeatures.SupportedMethod{{ServiceName: "event_store.client.streams.streams", MethodName: "append"}}
+	if !f.of.coy {
+		methods = append(methods, &serverfeatures.SupportedMethod{ServiceName: methods[0].ServiceName, MethodName: "batchappend"})
+	}
+	return &serverfeatures.SupportedMethods{EventStoreServerVersion: "23.10.0", Methods: methods}, nil
 }
 
 // serve starts the server and returns its address.

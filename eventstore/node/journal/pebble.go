@@ -22,9 +22,8 @@ const (
 	blockCacheBytes        = 48<<20 + 2*int64(memTableBytes)
 	// gathered is twice the number of layers of flushed memory tables that are gathered
 	// before they are merged into the tree. Streams lie all over it, so that a merge
-	// rewrites most keys however few are new; with 4 that took a third of the
-	// processor at ten million events. A layer costs look-ups little, since its filter
-	// is in memory.
+	// rewrites most keys however few are new (docs/decisions/0008). A layer costs
+	// look-ups little, since its filter is in memory.
 	gathered = 16
 )
 
