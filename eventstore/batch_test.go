@@ -315,7 +315,7 @@ func TestAnAppendTooLargeForABatchGoesAlone(t *testing.T) {
 	})}
 	client := connect(t, insecure(server.serve(t)))
 	appendUntil(t, client, untilTogether)
-	many := make([]eventstore.Proposed, 3000) // little data, long names
+	many := make([]eventstore.Proposed, 1700) // little data, long names: between our bound and that of the server
 	for n := range many {
 		many[n] = event(uint64(n))
 		many[n].Type = strings.Repeat("t", 1500)
