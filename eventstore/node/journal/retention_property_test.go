@@ -177,6 +177,9 @@ func TestAPowerCutInTheMiddleOfRetention(t *testing.T) {
 		describe(t, j, "passing", `{"$maxCount":3}`)
 		mustAppend(t, j, "passing", NoStream, event("E"))
 		l := &ledger{acked: map[string][][]uuid.UUID{}}
+		first := event("E")
+		mustAppend(t, j, "quote-1", NoStream, first)
+		l.note("quote-1", []uuid.UUID{first.ID})
 		stop := make(chan struct{})
 		var busy sync.WaitGroup
 		again := func(do func() error) {
