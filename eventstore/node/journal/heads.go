@@ -4,11 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"sync"
 
+	"github.com/elastic/go-freelru"
 	"github.com/google/uuid"
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 const (
@@ -20,20 +21,26 @@ const (
 // changes them; others only ask whether one is held.
 type heads struct {
 	mu  sync.Mutex
-	lru *simplelru.LRU[string, *head]
+	lru *freelru.LRU[string, *head]
 	// dropped is the newest change of any head that was put out: a head read
 	// from disk before that change was applied cannot be trusted.
 	dropped uint64
 }
 
-func newHeads() *heads {
-	c := &heads{}
-	lru, err := simplelru.NewLRU(headsKept, func(_ string, h *head) { c.dropped = max(c.dropped, h.changed) })
+func newHeads(seed maphash.Seed) *heads {
+	c := &heads{lru: newLRU[string, *head](headsKept, func(stream string) uint64 { return maphash.String(seed, stream) })}
+	c.lru.SetOnEvict(func(_ string, h *head) { c.dropped = max(c.dropped, h.changed) })
+	return c
+}
+
+// newLRU makes a cache whose entries lie in one piece of memory: the garbage collector
+// would otherwise follow lists of them in every cycle, for as long as the node runs.
+func newLRU[K comparable, V any](kept uint32, hash func(K) uint64) *freelru.LRU[K, V] {
+	lru, err := freelru.New[K, V](kept, func(key K) uint32 { return uint32(hash(key)) })
 	if err != nil {
 		panic(err) // the size is a positive constant
 	}
-	c.lru = lru
-	return c
+	return lru
 }
 
 func (c *heads) holds(stream string) bool {

@@ -14,8 +14,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/elastic/go-freelru"
 	"github.com/google/uuid"
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // Options change how a journal is opened. The zero value serves.
@@ -54,7 +54,7 @@ type Journal struct {
 
 	// Owned by the writer.
 	next  uint64 // position of the next event
-	ids   *simplelru.LRU[uuid.UUID, recentEvent]
+	ids   *freelru.LRU[uuid.UUID, recentEvent]
 	seed  maphash.Seed // of the hashes in ids
 	heads *heads
 
@@ -105,10 +105,7 @@ func Open(dir string, o Options) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids, err := simplelru.NewLRU[uuid.UUID, recentEvent](idsKept, nil)
-	if err != nil {
-		return nil, err
-	}
+	seed := maphash.MakeSeed()
 	lock, err := lockFolder(dir, o.FS)
 	if err != nil {
 		return nil, err
@@ -120,9 +117,9 @@ func Open(dir string, o Options) (*Journal, error) {
 		newID:     o.NewID,
 		apply:     applyBatch,
 		sync:      syncBatch,
-		ids:       ids,
-		seed:      maphash.MakeSeed(),
-		heads:     newHeads(),
+		ids:       newLRU[uuid.UUID, recentEvent](idsKept, func(id uuid.UUID) uint64 { return maphash.Bytes(seed, id[:]) }),
+		seed:      seed,
+		heads:     newHeads(seed),
 		requests:  make(chan *request, maxGroupRequests),
 		syncing:   make(chan *group, maxSyncing),
 		closing:   make(chan struct{}),
