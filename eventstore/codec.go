@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync"
 )
 
 // ErrUnknownType is returned for an event whose stored name and version nobody
@@ -71,7 +72,8 @@ type Codec struct {
 // personal.
 type coder struct {
 	EventType
-	plan *plan
+	plan   *plan
+	blanks sync.Pool // of *blank
 }
 
 // shape is what an event says of itself in the log.

@@ -36,47 +36,48 @@ type Decoded struct {
 // The personal fields of the metadata are left sealed, for few readers show
 // them and a replay would pay for them with every event. See OpenMetadata.
 func (c *Codec) DecodeBatch(ctx context.Context, batch []Recorded) ([]Decoded, error) {
-	decoded, documents := c.parseBatch(batch)
+	documents := make([]document, len(batch))
+	decoded := c.parseBatch(batch, documents)
 	if err := c.open(ctx, decoded, documents); err != nil {
 		return nil, err
 	}
-	understood(decoded, documents)
+	for i := range decoded {
+		if d := &decoded[i]; d.Err == nil && documents[i].value.IsValid() {
+			d.Event = documents[i].value.Interface()
+		}
+	}
 	return decoded, nil
 }
 
 // DecodeSealed is DecodeBatch for whoever needs no personal field: all of them
 // have their zero value, and no key is asked for.
-func (c *Codec) DecodeSealed(batch []Recorded) []Decoded {
-	decoded, documents := c.parseBatch(batch)
-	understood(decoded, documents)
-	return decoded
-}
+func (c *Codec) DecodeSealed(batch []Recorded) []Decoded { return c.parseBatch(batch, nil) }
 
-func (c *Codec) parseBatch(batch []Recorded) ([]Decoded, []document) {
+// parseBatch understands events, but for those with personal fields: each of
+// them waits in its document. Without documents their personal fields are left out.
+func (c *Codec) parseBatch(batch []Recorded, documents []document) []Decoded {
 	decoded := make([]Decoded, len(batch))
-	documents := make([]document, len(batch))
-	inParallel(len(batch), func(i int) {
-		decoded[i].Record = batch[i]
-		documents[i], decoded[i].Err = c.parse(&decoded[i])
-	})
-	return decoded, documents
-}
-
-func understood(decoded []Decoded, documents []document) {
-	for i := range decoded {
-		if d := &decoded[i]; d.Err == nil {
-			d.Event = documents[i].value.Interface()
+	inParallel(len(batch), func(from, till int) {
+		names := make(names)
+		for i := from; i < till; i++ {
+			d, waiting := &decoded[i], (*document)(nil)
+			if documents != nil {
+				waiting = &documents[i]
+			}
+			d.Record = batch[i]
+			d.Err = c.parse(d, waiting, names)
 		}
-	}
+	})
+	return decoded
 }
 
 // worthSharing is how many events are worth a goroutine: a replay's batches
 // have thousands, live ones a few.
 const worthSharing = 256
 
-// inParallel calls do for each of n events, those of a large batch on all
+// inParallel calls do for pieces of n events, those of a large batch on all
 // processors.
-func inParallel(n int, do func(i int)) {
+func inParallel(n int, do func(from, till int)) {
 	share := max(worthSharing, (n+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
 	var group sync.WaitGroup
 	var panicked atomic.Value
@@ -87,14 +88,10 @@ func inParallel(n int, do func(i int)) {
 					panicked.Store(fmt.Sprint(p))
 				}
 			}()
-			for i := from; i < min(from+share, n); i++ {
-				do(i)
-			}
+			do(from, min(from+share, n))
 		})
 	}
-	for i := range min(share, n) {
-		do(i)
-	}
+	do(0, min(share, n))
 	group.Wait()
 	if p := panicked.Load(); p != nil {
 		panic(p) // for whoever outlives the caller's panics
@@ -108,7 +105,7 @@ func (c *Codec) OpenMetadata(ctx context.Context, decoded []Decoded) error {
 	documents := make([]document, len(decoded))
 	for i := range decoded {
 		if d := &decoded[i]; d.Err == nil {
-			documents[i], d.Err = parseDocument(c.metadata, reflect.TypeFor[Metadata](), d.Record.Metadata)
+			documents[i], d.Err = c.metadata.parse(d.Record.Metadata, reflect.TypeFor[Metadata]())
 		}
 	}
 	if err := c.open(ctx, decoded, documents); err != nil {
@@ -122,60 +119,55 @@ func (c *Codec) OpenMetadata(ctx context.Context, decoded []Decoded) error {
 	return nil
 }
 
-// parse fills in the metadata and makes the document of the event, after
-// bringing it up to the shape of today.
-func (c *Codec) parse(d *Decoded) (document, error) {
-	r := d.Record
-	if err := c.parseMetadata(d); err != nil {
-		return document{}, r.fault(fmt.Errorf("metadata: %w", err))
+// parse fills in the metadata and, after bringing it up to the shape of today, the
+// event or the document in which it waits.
+func (c *Codec) parse(d *Decoded, waiting *document, names names) error {
+	r := &d.Record
+	if err := c.parseMetadata(d, names); err != nil {
+		return r.fault(fmt.Errorf("metadata: %w", err))
 	}
 	reader, known := c.byShape[shape{r.Type, d.Metadata.Schema}]
 	if !known {
-		return document{}, r.fault(fmt.Errorf("%w, version %d", ErrUnknownType, d.Metadata.Schema))
+		return r.fault(fmt.Errorf("%w, version %d", ErrUnknownType, d.Metadata.Schema))
 	}
 	data := json.RawMessage(r.Data)
 	var err error
 	for _, up := range reader.past {
 		if data, err = up.Up(data); err != nil {
-			return document{}, r.fault(fmt.Errorf("upcasting from %s version %d: %w", up.Name, up.Version, err))
+			return r.fault(fmt.Errorf("upcasting from %s version %d: %w", up.Name, up.Version, err))
 		}
 	}
-	event, err := parseDocument(reader.coder.plan, reader.coder.goType, data)
-	if err != nil {
-		return document{}, r.fault(err)
+	if coder := reader.coder; coder.plan != nil && waiting != nil {
+		*waiting, err = coder.plan.parse(data, coder.goType)
+	} else {
+		d.Event, err = coder.parse(data)
 	}
-	return event, nil
+	if err != nil {
+		return r.fault(err)
+	}
+	return nil
 }
 
-func (c *Codec) parseMetadata(d *Decoded) (err error) {
-	var usual bool
-	if d.Metadata, usual = scanMetadata(d.Record.Metadata); usual {
+func (c *Codec) parseMetadata(d *Decoded, names names) error {
+	if d.Metadata.scan(d.Record.Metadata, names) {
 		return nil
 	}
-	document, err := parseDocument(c.metadata, reflect.TypeFor[Metadata](), d.Record.Metadata)
+	d.Metadata = Metadata{}
+	document, err := c.metadata.parse(d.Record.Metadata, reflect.TypeFor[Metadata]())
 	if err == nil {
 		d.Metadata = document.value.Interface().(Metadata)
 	}
 	return err
 }
 
-func parseDocument(p *plan, t reflect.Type, data []byte) (document, error) {
-	if p != nil {
-		return p.parse(data, t)
-	}
-	value := reflect.New(t)
-	err := json.Unmarshal(data, value.Interface())
-	return document{value: value.Elem()}, err
-}
-
 // open opens the sealed spots of the documents, each of which belongs to the
 // decoded event of the same index.
 func (c *Codec) open(ctx context.Context, decoded []Decoded, documents []document) error {
 	owners := owners{}
-	for i, d := range decoded {
+	for i := range decoded {
 		for _, s := range documents[i].spots {
 			if !s.unsealed() {
-				owners.add(s.owner(d.Metadata.Business))
+				owners.add(s.owner(decoded[i].Metadata.Business))
 			}
 		}
 	}
@@ -186,9 +178,11 @@ func (c *Codec) open(ctx context.Context, decoded []Decoded, documents []documen
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrKeyring, err)
 	}
-	inParallel(len(decoded), func(i int) {
-		if d := &decoded[i]; d.Err == nil {
-			d.Err = d.open(keys, documents[i].spots)
+	inParallel(len(decoded), func(from, till int) {
+		for i := from; i < till; i++ {
+			if d := &decoded[i]; d.Err == nil {
+				d.Err = d.open(keys, documents[i].spots)
+			}
 		}
 	})
 	return nil
@@ -216,6 +210,6 @@ func (d *Decoded) open(keys map[Subject]Key, spots []spot) error {
 }
 
 // fault says which event it is about.
-func (r Recorded) fault(err error) error {
+func (r *Recorded) fault(err error) error {
 	return fmt.Errorf("eventstore: %s@%d %s: %w", r.Stream, r.Revision, r.Type, err)
 }

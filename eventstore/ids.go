@@ -94,7 +94,7 @@ func (f Fingerprint) MarshalText() ([]byte, error) {
 
 // UnmarshalText reads what MarshalText wrote.
 func (f *Fingerprint) UnmarshalText(text []byte) error {
-	raw, err := base64.RawURLEncoding.AppendDecode(nil, text)
+	raw, err := base64.RawURLEncoding.AppendDecode(make([]byte, 0, len(f)), text)
 	if err != nil || len(raw) != len(f) {
 		return fmt.Errorf("eventstore: %q is no fingerprint", text)
 	}

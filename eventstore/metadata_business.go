@@ -8,23 +8,24 @@ import (
 // BusinessOf is the business that metadata names, empty where it names none. It
 // is for those who choose events of one business before they decode them.
 func BusinessOf(metadata []byte) string {
-	if m, usual := scanMetadata(metadata); usual {
+	var m Metadata
+	if m.scan(metadata, nil) {
 		return m.Business
 	}
-	var m struct {
+	var only struct {
 		Business string `json:"business"`
 	}
-	if json.Unmarshal(metadata, &m) != nil {
+	if json.Unmarshal(metadata, &only) != nil {
 		return ""
 	}
-	return m.Business
+	return only.Business
 }
 
 // OccurredAt is when what the event says happened, by its metadata, or else when
 // the log took it. It is for those who choose events before they decode them.
 func OccurredAt(e *Recorded) time.Time {
-	m, usual := scanMetadata(e.Metadata)
-	if !usual {
+	var m Metadata
+	if !m.scan(e.Metadata, nil) {
 		var times struct {
 			RecordedAt time.Time `json:"recordedAt"`
 			OccurredAt time.Time `json:"occurredAt"`

@@ -50,7 +50,8 @@ func TestEncodedMetadataIsScanned(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, data := range []string{scanned, string(proposed[0].Metadata)} {
-		got, ok := scanMetadata([]byte(data))
+		var got Metadata
+		ok := got.scan([]byte(data), names{})
 		want, err := byJSON(t, []byte(data))
 		if diff := cmp.Diff(want, got); diff != "" || !ok || err != nil {
 			t.Errorf("scanned %v, %v: %s\n%s", ok, err, data, diff)
@@ -66,8 +67,8 @@ func FuzzScanMetadata(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, ok := scanMetadata(data)
-		if !ok {
+		var got Metadata
+		if !got.scan(data, names{}) {
 			return // which is never wrong
 		}
 		want, err := byJSON(t, data)

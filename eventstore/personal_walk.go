@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/segmentio/encoding/json"
 )
 
 // document is an event and its stored twin, with what is to be sealed or opened
@@ -28,7 +26,7 @@ func (p *plan) take(value reflect.Value) document {
 // parse makes the document of stored JSON, its personal fields yet to be opened.
 func (p *plan) parse(data []byte, t reflect.Type) (document, error) {
 	d := document{value: reflect.New(t).Elem(), stored: reflect.New(p.root.twin).Elem()}
-	if err := json.Unmarshal(data, d.stored.Addr().Interface()); err != nil {
+	if err := unmarshal(data, d.stored); err != nil {
 		return document{}, err
 	}
 	w := walk{}
@@ -41,6 +39,7 @@ func (p *plan) parse(data []byte, t reflect.Type) (document, error) {
 // personal ones.
 type walk struct {
 	toStored bool
+	sealed   bool            // the personal ones are left out
 	scope    []reflect.Value // the values of the structs around, outermost first
 	indices  []int
 	spots    []spot
@@ -53,6 +52,7 @@ func (p *structPlan) walk(w *walk, value, stored reflect.Value) {
 	for _, f := range p.fields {
 		v, s := value.Field(f.value), stored.Field(f.twin)
 		switch {
+		case f.personal != nil && w.sealed:
 		case f.personal != nil:
 			subject := w.scope[f.personal.level].FieldByIndex(f.personal.subject)
 			w.spots = append(w.spots, spot{v, s, subject, f.personal, slices.Clone(w.indices)})
