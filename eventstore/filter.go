@@ -43,7 +43,7 @@ func TypeMatches(expression string) Filter {
 
 // UserEvents lets all pass but the system's own events, whose types begin with $.
 func UserEvents() Filter {
-	return TypeMatches(`^[^$]`)
+	return TypeMatches(notSystem)
 }
 
 func (f Filter) check() error {
@@ -64,16 +64,35 @@ func (f Filter) Matcher() (func(stream, eventType []byte) bool, error) {
 	}
 	matches := f.hasPrefix
 	if f.expression != "" {
-		pattern, err := regexp.Compile(f.expression)
-		if err != nil {
+		var err error
+		if matches, err = Expression(f.expression); err != nil {
 			return nil, err
 		}
-		matches = pattern.Match
 	}
 	if f.by == esdb.EventFilterType {
 		return func(_, eventType []byte) bool { return matches(eventType) }, nil
 	}
 	return func(stream, _ []byte) bool { return matches(stream) }, nil
+}
+
+// The expressions of this client and of EventStoreDB's own ones for whatever does not
+// begin with $.
+const (
+	notSystem       = `^[^$]`
+	notSystemOfEsdb = `^[^\$].*`
+)
+
+// Expression compiles a filter's regular expression. What nearly every reader of a
+// log asks for needs none.
+func Expression(expression string) (matches func(name []byte) bool, err error) {
+	if expression == notSystem || expression == notSystemOfEsdb {
+		return func(name []byte) bool { return len(name) > 0 && name[0] != '$' }, nil
+	}
+	pattern, err := regexp.Compile(expression)
+	if err != nil {
+		return nil, err
+	}
+	return pattern.Match, nil
 }
 
 func (f Filter) hasPrefix(name []byte) bool {

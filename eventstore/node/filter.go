@@ -2,10 +2,10 @@ package node
 
 import (
 	"bytes"
-	"regexp"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 
+	"portal.example/eventstore"
 	"portal.example/eventstore/node/journal"
 )
 
@@ -15,7 +15,7 @@ type filter struct {
 	active   bool
 	byType   bool
 	prefixes [][]byte
-	pattern  *regexp.Regexp
+	matches  func(name []byte) bool
 	// every is how many events a subscription considers from one checkpoint to
 	// the next; it must not be 0 there.
 	every uint64
@@ -67,7 +67,7 @@ func parseFilter(o *streams.ReadReq_Options_FilterOptions) (filter, error) {
 		return filter{}, invalid("filter: neither a prefix nor a regular expression")
 	}
 	var err error
-	if f.pattern, err = regexp.Compile(e.GetRegex()); err != nil {
+	if f.matches, err = eventstore.Expression(e.GetRegex()); err != nil {
 		return filter{}, invalid("filter: %v", err)
 	}
 	return f, nil
@@ -81,8 +81,8 @@ func (f *filter) admits(r *journal.Record) bool {
 	if f.byType {
 		name = r.Type
 	}
-	if f.pattern != nil {
-		return f.pattern.Match(name)
+	if f.matches != nil {
+		return f.matches(name)
 	}
 	for _, p := range f.prefixes {
 		if bytes.HasPrefix(name, p) {
