@@ -20,13 +20,17 @@ type Reader struct {
 
 	after uint64 // everything up to this position has been dealt with
 	live  bool
+
+	page  []journal.Record  // room for the records of a page
+	usual int               // notices in the last batch; the next is likely to have as many
+	types map[string]string // each name once
 }
 
 // Follow starts reading after options.From. Buffer and CheckpointEvery have no
 // meaning here: nothing is read ahead, and each batch that found nothing ends
 // with a checkpoint.
 func (n *Node) Follow(options eventstore.SubscribeOptions) *Reader {
-	r := &Reader{node: n, after: min(options.From.Commit, math.MaxUint64-1)} // so that there is a next one
+	r := &Reader{node: n, after: min(options.From.Commit, math.MaxUint64-1), types: make(map[string]string)} // so that there is a next one
 	r.admits, r.err = options.Filter.Matcher()
 	return r
 }
@@ -57,10 +61,12 @@ const maxBatchBytes = 32 << 20
 // read returns what the log has by now. What it has come by when something goes
 // wrong is returned first; the error shows at the next call.
 func (r *Reader) read(ctx context.Context, limit int) ([]eventstore.Notice, error) {
-	var notices []eventstore.Notice
-	for size := 0; len(notices) < max(limit, 1) && size < maxBatchBytes; {
+	limit = max(limit, 1)
+	notices := make([]eventstore.Notice, 0, min(r.usual, limit))
+	defer func() { r.usual = len(notices) }()
+	for size := 0; len(notices) < limit && size < maxBatchBytes; {
 		page, err := r.node.journal.Forwards(ctx, r.after+1, journal.Limit{
-			Records: uint64(max(limit, 1) - len(notices)), Bytes: maxPageBytes,
+			Records: uint64(limit - len(notices)), Bytes: maxPageBytes, Reuse: r.page,
 		})
 		if err != nil && len(notices) > 0 {
 			return notices, nil
@@ -68,36 +74,40 @@ func (r *Reader) read(ctx context.Context, limit int) ([]eventstore.Notice, erro
 		if err != nil {
 			return nil, err
 		}
-		notices = append(notices, r.choose(page)...)
+		notices = r.choose(notices, page.Records)
 		size += page.Bytes
+		moved := len(page.Records) > 0
+		clear(page.Records) // let go of the bytes
+		r.page = page.Records
 		if page.End {
-			return r.atEnd(notices, len(page.Records) > 0), nil
+			notices = r.atEnd(notices, moved)
+			return notices, nil
 		}
 	}
 	return notices, nil
 }
 
-// choose returns the events of a page that pass the filter. A page's bytes stay
-// in memory as long as one of its events does, so that few events out of many
-// are copied.
-func (r *Reader) choose(page journal.Page) []eventstore.Notice {
-	var chosen []eventstore.Notice
-	for i := range page.Records {
-		record := &page.Records[i]
+// choose adds the events of a page that pass the filter. A page's bytes stay in
+// memory as long as one of its events does, so that few events out of many are
+// copied.
+func (r *Reader) choose(notices []eventstore.Notice, page []journal.Record) []eventstore.Notice {
+	before := len(notices)
+	for i := range page {
+		record := &page[i]
 		r.after = record.Position
 		if r.admits(record.Stream, record.Type) {
-			chosen = append(chosen, eventstore.Notice{
-				Kind: eventstore.EventAppeared, Event: recorded(record), Position: at(record.Position),
+			notices = append(notices, eventstore.Notice{
+				Kind: eventstore.EventAppeared, Event: r.recorded(record), Position: at(record.Position),
 			})
 		}
 	}
-	if len(chosen) < len(page.Records)/2 {
+	if chosen := notices[before:]; len(chosen) < len(page)/2 {
 		for i := range chosen {
 			e := &chosen[i].Event
 			e.Data, e.Metadata = bytes.Clone(e.Data), bytes.Clone(e.Metadata)
 		}
 	}
-	return chosen
+	return notices
 }
 
 // atEnd adds what is to be said at the end of the log: how far the reader has
@@ -128,15 +138,30 @@ func at(position uint64) eventstore.Position {
 	return eventstore.Position{Commit: position, Prepare: position}
 }
 
-func recorded(r *journal.Record) eventstore.Recorded {
+func (r *Reader) recorded(record *journal.Record) eventstore.Recorded {
 	return eventstore.Recorded{
-		Stream:   string(r.Stream),
-		Revision: r.Revision,
-		Position: at(r.Position),
-		ID:       r.ID,
-		Type:     string(r.Type),
-		Created:  r.Created.Time(),
-		Data:     r.Data,
-		Metadata: r.Metadata,
+		Stream:   string(record.Stream),
+		Revision: record.Revision,
+		Position: at(record.Position),
+		ID:       record.ID,
+		Type:     r.typeOf(record),
+		Created:  record.Created.Time(),
+		Data:     record.Data,
+		Metadata: record.Metadata,
 	}
+}
+
+// maxTypes bounds the types that a reader remembers.
+const maxTypes = 1000
+
+func (r *Reader) typeOf(record *journal.Record) string {
+	if known, ok := r.types[string(record.Type)]; ok {
+		return known
+	}
+	if len(r.types) == maxTypes {
+		clear(r.types)
+	}
+	name := string(record.Type)
+	r.types[name] = name
+	return name
 }

@@ -73,6 +73,41 @@ func TestReaderAgreesWithTheClient(t *testing.T) {
 	}
 }
 
+// A batch of several pages keeps the events of each: the room for a page's records is
+// used for the next.
+func TestABatchKeepsTheEventsOfAllItsPages(t *testing.T) {
+	t.Parallel()
+	n := start(t, node.Config{})
+	raw := connect(t, n.ConnectionString())
+	const events = 1500 // of 8 KiB, where a page has 512, and 8192 are kept in memory
+	for from := 0; from < events; from += 100 {
+		var some []esdb.EventData
+		for i := range 100 {
+			e := proposed("Large")
+			e.Data = fmt.Appendf(nil, `{"n":%d,"text":"%08192d"}`, from+i, from+i)
+			some = append(some, e)
+		}
+		if _, err := raw.AppendToStream(t.Context(), "large-1", esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, some...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := n.Follow(eventstore.SubscribeOptions{Filter: eventstore.UserEvents()})
+	notices, err := r.NextBatch(t.Context(), 2*events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	notices = notices[:len(notices)-1] // history is over
+	if len(notices) != events {
+		t.Fatalf("%d events", len(notices))
+	}
+	for i := range notices {
+		e := &notices[i].Event
+		if want := fmt.Sprintf(`{"n":%d,"text":"%08192d"}`, i, i); string(e.Data) != want || e.Revision != uint64(i) || e.Type != "Large" {
+			t.Errorf("event %d is %s@%d with %.40s", i, e.Type, e.Revision, e.Data)
+		}
+	}
+}
+
 // A live reader hears of what is appended, and of how far it is where nothing
 // passes its filter.
 func TestReaderGoesOnLive(t *testing.T) {

@@ -14,6 +14,9 @@ import (
 type Limit struct {
 	Records uint64
 	Bytes   int // passed by one record at most
+	// Reuse, where there is any, is the records of a page that its reader is done
+	// with. What they point to is left alone.
+	Reuse []Record
 }
 
 // maxPageRecords bounds a page whatever its reader asks for.
@@ -61,7 +64,7 @@ func (j *Journal) Backwards(ctx context.Context, before uint64, limit Limit) (Pa
 }
 
 func pageOfTail(recent []tailRecord, from, upTo uint64, limit Limit) (Page, error) {
-	page := Page{Next: max(from, upTo+1), End: true}
+	page := Page{Records: limit.Reuse[:0], Next: max(from, upTo+1), End: true}
 	for _, r := range recent {
 		if r.position > upTo || limit.reached(len(page.Records), 0) {
 			break
@@ -86,7 +89,7 @@ func (j *Journal) page(ctx context.Context, r scanRange, limit Limit) (Page, err
 		return Page{}, err
 	}
 	defer release()
-	page := Page{End: true}
+	page := Page{Records: limit.Reuse[:0], End: true}
 	a := arena{step: limit.Bytes}
 	err = j.scan(r, func(record Record) (bool, error) {
 		if limit.reached(len(page.Records), a.used) {

@@ -87,7 +87,7 @@ func (j *Journal) streamPage(ctx context.Context, s Stream, low, high uint64, ba
 	}
 	defer func() { err = errors.Join(err, corruptAt(where, it.Close())) }()
 
-	page := Page{End: true}
+	page := Page{Records: limit.Reuse[:0], End: true}
 	a := arena{step: limit.Bytes}
 	now := j.now()
 	step, ok := it.Next, false
