@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -161,6 +162,8 @@ func (s *Server) command(c cluster, opts Options, account account) *exec.Cmd {
 		"log_timezone":            "UTC",
 		"fsync":                   onOff(opts.Fsync),
 		"full_page_writes":        onOff(opts.Fsync),
+		// Whoever makes an index works too; more of them than processors only wait.
+		"max_parallel_maintenance_workers": strconv.Itoa(min(runtime.NumCPU()-1, 2)),
 	}
 	for name, value := range opts.Settings {
 		settings[name] = value

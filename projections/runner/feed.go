@@ -199,6 +199,7 @@ func (f *feed) decodeInTurn(ctx context.Context, notices []eventstore.Notice, li
 func (f *feed) decode(ctx context.Context, notices []eventstore.Notice) (batch, error) {
 	b := batch{position: f.from}
 	wanted := make([]eventstore.Recorded, 0, len(notices))
+	var last *eventstore.Recorded
 	for i := range notices {
 		n := &notices[i]
 		if n.Position.Compare(b.position) > 0 {
@@ -207,10 +208,13 @@ func (f *feed) decode(ctx context.Context, notices []eventstore.Notice) (batch, 
 		if n.Kind != eventstore.EventAppeared {
 			continue
 		}
-		b.last, b.created = markOf(&n.Event), n.Event.Created
+		last = &n.Event
 		if wants(f.types, n.Event.Type) && f.scope.admits(&n.Event) {
 			wanted = append(wanted, n.Event)
 		}
+	}
+	if last != nil {
+		b.last, b.created = markOf(last), last.Created
 	}
 	if len(wanted) == 0 {
 		return b, nil

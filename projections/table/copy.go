@@ -39,9 +39,9 @@ func Copy(ctx context.Context, tx pgx.Tx, table string, columns []string, n int,
 	return err
 }
 
-// chunk is about how many bytes of rows are made at a time: what the driver
-// sends at once.
-const chunk = 64 << 10
+// chunk is about how many bytes of rows are made at a time: a little less than what
+// the driver sends at once, so that the end of the last row does not go by itself.
+const chunk = 60 << 10
 
 // buffers are used again, because most copies are of a row or a few. A row can make
 // one larger; the collector takes it in time.

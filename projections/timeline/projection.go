@@ -8,10 +8,10 @@ package timeline
 import (
 	"context"
 	_ "embed"
-	"encoding/json"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/segmentio/encoding/json"
 
 	"portal.example/eventstore"
 	"portal.example/projections/table"
@@ -49,18 +49,24 @@ var columns = []string{
 
 // Apply implements runner.Projection.
 func (Projection) Apply(ctx context.Context, tx pgx.Tx, batch []eventstore.Decoded) error {
+	var w writer
 	return table.Copy(ctx, tx, "timeline", columns, len(batch), func(row *table.Row, i int) error {
-		return fill(row, &batch[i])
+		return w.fill(row, &batch[i])
 	})
 }
 
-func fill(row *table.Row, d *eventstore.Decoded) error {
-	facts, ok := factsOf(d.Event)
-	if !ok {
+// writer makes rows, one after the other.
+type writer struct {
+	facts facts
+	args  []byte
+}
+
+func (w *writer) fill(row *table.Row, d *eventstore.Decoded) (err error) {
+	facts, ok := &w.facts, false
+	if *facts, ok = factsOf(d.Event); !ok {
 		return fmt.Errorf("the timeline does not know %s", d.Record.Type)
 	}
-	args, err := json.Marshal(facts.args)
-	if err != nil {
+	if w.args, err = json.Append(w.args[:0], &facts.args, 0); err != nil {
 		return fmt.Errorf("arguments of %s: %w", d.Record.Type, err)
 	}
 	category, m := table.Category(d), &d.Metadata
@@ -78,7 +84,7 @@ func fill(row *table.Row, d *eventstore.Decoded) error {
 	row.Text(string(m.Origin))
 	row.Time(facts.at)
 	row.Time(m.RecordedAt)
-	row.JSON(args)
+	row.JSON(w.args)
 	row.Text(d.Record.Stream)
 	row.Int(int64(d.Record.Revision))
 	row.Int(int64(d.Record.Position.Commit))
