@@ -130,7 +130,7 @@ func (h *history) fill(ctx context.Context, lab *Lab, dir string) error {
 	if err != nil {
 		return err
 	}
-	for events, n := 0, 1; events < lab.Read; n++ {
+	for events, n := 0, 1; events < lab.Rebuild; n++ {
 		appended, err := h.importDemo(ctx, room, fmt.Sprintf("bench-%d", n), demo.New(uint64(n), demoUntil))
 		if err != nil {
 			return fmt.Errorf("filling the log: %w", err)

@@ -34,13 +34,14 @@ type Lab struct {
 
 // Options say how long and how big.
 type Options struct {
-	Runs   int           `json:"runs"`
-	Warmup time.Duration `json:"warmupNanoseconds"` // not counted, at the start of each measurement of appends
-	Window time.Duration `json:"windowNanoseconds"` // counted
-	Read   int           `json:"read"`              // events in the logs that are read and rebuilt from
-	Small  int           `json:"small"`             // events in the log that growth is held against
-	Events int           `json:"events"`            // events in the grown log
-	Replay int           `json:"replay"`            // events in the log of the portal that replays
+	Runs    int           `json:"runs"`
+	Warmup  time.Duration `json:"warmupNanoseconds"` // not counted, at the start of each measurement of appends
+	Window  time.Duration `json:"windowNanoseconds"` // counted
+	Read    int           `json:"read"`              // events in the log that is read
+	Rebuild int           `json:"rebuild"`           // events in the log that read models are rebuilt from
+	Small   int           `json:"small"`             // events in the log that growth is held against
+	Events  int           `json:"events"`            // events in the grown log
+	Replay  int           `json:"replay"`            // events in the log of the portal that replays
 }
 
 func newLab(ctx context.Context, options Options, report func(format string, args ...any)) (*Lab, error) {

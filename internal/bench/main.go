@@ -75,6 +75,7 @@ func parse(args []string) (config, error) {
 	flags.DurationVar(&c.Window, "window", 4*time.Second, "how long each append is measured")
 	flags.DurationVar(&c.Warmup, "warmup", 2*time.Second, "how long each runs before that")
 	flags.IntVar(&c.Read, "read", 200_000, "events in the log that is read")
+	flags.IntVar(&c.Rebuild, "rebuild", 1_000_000, "events in the log that read models are rebuilt from")
 	flags.IntVar(&c.Events, "events", 1_000_000, "events in the grown log (10000000 takes some minutes to fill)")
 	flags.IntVar(&c.Replay, "replay", 200_000, "events in the log that a portal replays under load (10000000 takes most of an hour)")
 	flags.StringVar(&c.json, "json", "", "write the results to `FILE`, for machines")
@@ -89,13 +90,15 @@ func parse(args []string) (config, error) {
 	c.Small = 10_000
 	if c.short {
 		c.Runs, c.Window, c.Warmup = 1, 2*time.Second, 500*time.Millisecond
-		c.Read, c.Events, c.Replay = 50_000, 100_000, 50_000
+		c.Read, c.Rebuild, c.Events, c.Replay = 50_000, 50_000, 100_000, 50_000
 	}
 	switch {
 	case flags.NArg() > 0:
 		return c, fmt.Errorf("%q is no flag: %w", flags.Arg(0), errUsage)
 	case c.Runs < 1 || c.Window <= 0 || c.Warmup < 0:
 		return c, fmt.Errorf("runs and window must be positive: %w", errUsage)
+	case c.Rebuild < 1:
+		return c, fmt.Errorf("rebuild is at least 1: %w", errUsage)
 	case c.Replay < minReplay:
 		return c, fmt.Errorf("replay is at least %d: %w", minReplay, errUsage)
 	case c.Read < filledPerStream || c.Read%filledPerStream != 0 || c.Events < c.Small || c.Events%filledPerStream != 0:

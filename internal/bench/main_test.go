@@ -8,7 +8,7 @@ import (
 func TestUnusableFlagsAreAQuestionOfUsage(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"fast"}, {"--runs", "0"}, {"--window", "0s"}, {"--read", "7"}, {"--events", "100"}, {"--replay", "999"},
+		{"fast"}, {"--runs", "0"}, {"--window", "0s"}, {"--read", "7"}, {"--rebuild", "0"}, {"--events", "100"}, {"--replay", "999"},
 	} {
 		if _, err := parse(args); !errors.Is(err, errUsage) {
 			t.Errorf("%v: error %v", args, err)
@@ -23,7 +23,7 @@ func TestShortIsShort(t *testing.T) {
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
-	if short.Runs*int(short.Window) >= full.Runs*int(full.Window) || short.Events >= full.Events || short.Read >= full.Read || short.Replay >= full.Replay {
+	if short.Runs*int(short.Window) >= full.Runs*int(full.Window) || short.Events >= full.Events || short.Read >= full.Read || short.Rebuild >= full.Rebuild || short.Replay >= full.Replay {
 		t.Errorf("short %+v, full %+v", short.Options, full.Options)
 	}
 }

@@ -1,10 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -41,22 +42,39 @@ func (h *history) rate(ctx context.Context, p runner.Projection, took time.Durat
 	return Sample{Rate: float64(events) / took.Seconds()}, nil
 }
 
-// copying is the side that copies the timeline's rows, which are ready in
-// memory, into a table that is like it.
-func copying(lab *Lab, name, like string) *Side {
+// copying is the side that copies the timeline's rows, which are ready in the
+// system's memory, into a table that is like it.
+func copying(name, like string, of past) *Side {
 	return &Side{Name: name, Measure: func(ctx context.Context) (Sample, error) {
-		return lab.withCopy(ctx, like, func(conn *pgx.Conn) (time.Duration, error) {
-			var rows bytes.Buffer
-			if _, err := conn.PgConn().CopyTo(ctx, &rows,
+		return withCopy(ctx, of, like, func(conn *pgx.Conn) (took time.Duration, err error) {
+			rows, err := os.CreateTemp("", "portal-bench-rows-") // some gigabytes of ten million
+			if err != nil {
+				return 0, err
+			}
+			defer func() { err = errors.Join(err, rows.Close(), os.Remove(rows.Name())) }()
+			if _, err := conn.PgConn().CopyTo(ctx, rows,
 				`COPY (SELECT * FROM read.timeline ORDER BY _position, _revision) TO STDOUT (FORMAT binary)`); err != nil {
 				return 0, err
 			}
+			_, err = rows.Seek(0, io.SeekStart)
+			if err := errors.Join(err, rows.Sync()); err != nil {
+				return 0, err
+			}
 			started := time.Now()
-			_, err := conn.PgConn().CopyFrom(ctx, &rows, `COPY opponent FROM STDIN (FORMAT binary)`)
+			_, err = conn.PgConn().CopyFrom(ctx, rows, `COPY opponent FROM STDIN (FORMAT binary)`)
 			return time.Since(started), err
 		}, timeline.Projection{})
 	}}
 }
+
+// The opponents of a rebuild, by name.
+const (
+	copiedTimeline   = "COPY of the same rows, primary key"
+	upsertedInvoices = "INSERT … SELECT … ON CONFLICT, a row an event"
+)
+
+// past gives the read models whose rows an opponent takes.
+type past func() (*history, error)
 
 const (
 	likeTimeline = `CREATE TABLE opponent (LIKE %s.timeline);
@@ -69,9 +87,9 @@ const (
 // already, into a table that is like theirs: in as many rounds as the longest
 // history of an invoice has events, so that each row is put in once for each of
 // its events; or in one round.
-func upserting(lab *Lab, name string, onceAnEvent bool) *Side {
+func upserting(name string, onceAnEvent bool, of past) *Side {
 	return &Side{Name: name, Measure: func(ctx context.Context) (Sample, error) {
-		return lab.withCopy(ctx, likeInvoices, func(conn *pgx.Conn) (time.Duration, error) {
+		return withCopy(ctx, of, likeInvoices, func(conn *pgx.Conn) (time.Duration, error) {
 			rounds, err := stage(ctx, conn, onceAnEvent)
 			if err != nil {
 				return 0, err
@@ -137,14 +155,14 @@ func upsertStatement(ctx context.Context, conn *pgx.Conn) (string, error) {
 		all, all, strings.Join(updates, ", ")), nil
 }
 
-// withCopy has fill write into a fresh table, and returns the rate of the
-// projection's events.
-func (l *Lab) withCopy(
-	ctx context.Context, like string, fill func(*pgx.Conn) (time.Duration, error), p runner.Projection,
+// withCopy has fill write into a fresh table, which is gone afterwards, and returns
+// the rate of the projection's events.
+func withCopy(
+	ctx context.Context, of past, like string, fill func(*pgx.Conn) (time.Duration, error), p runner.Projection,
 ) (sample Sample, err error) {
 	ctx, cancel := context.WithTimeout(ctx, rebuildLimit)
 	defer cancel()
-	h, err := l.history()
+	h, err := of()
 	if err != nil {
 		return nil, err
 	}
@@ -153,9 +171,10 @@ func (l *Lab) withCopy(
 		p.Name()).Scan(&schema); err != nil {
 		return nil, err
 	}
-	if err := execute(ctx, h.url, "DROP TABLE IF EXISTS opponent; "+fmt.Sprintf(like, schema)+"; CHECKPOINT"); err != nil {
+	if err := execute(ctx, h.url, fmt.Sprintf(like, schema)+"; CHECKPOINT"); err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, execute(context.WithoutCancel(ctx), h.url, "DROP TABLE opponent")) }()
 	conn, err := pgx.Connect(ctx, h.url)
 	if err != nil {
 		return nil, err
@@ -174,14 +193,14 @@ func rebuildRows(lab *Lab) []Row {
 	const oneRow, group = "rebuild of timeline", "rebuild, a row an event"
 	byClient := rebuilding(lab, "by the client", timeline.Projection{}, byNetwork)
 	inside := rebuilding(lab, "in process", timeline.Projection{}, inProcess)
-	copied := copying(lab, "COPY of the same rows, primary key", likeTimeline)
-	indexed := copying(lab, "COPY of the same rows, all indexes", likeTimelineIndexed)
+	copied := copying(copiedTimeline, likeTimeline, lab.history)
+	indexed := copying("COPY of the same rows, all indexes", likeTimelineIndexed, lab.history)
 
 	const folded, groupFolded = "rebuild of invoices", "rebuild, rows of several events"
 	byClientFolded := rebuilding(lab, "by the client", invoices.Projection{}, byNetwork)
 	insideFolded := rebuilding(lab, "in process", invoices.Projection{}, inProcess)
-	upserted := upserting(lab, "INSERT … SELECT … ON CONFLICT, a row an event", true)
-	inserted := upserting(lab, "INSERT … SELECT … ON CONFLICT, each row once", false)
+	upserted := upserting(upsertedInvoices, true, lab.history)
+	inserted := upserting("INSERT … SELECT … ON CONFLICT, each row once", false, lab.history)
 	return []Row{
 		{
 			Name: oneRow + ", by the client", Group: group, Figure: Rate, Subject: byClient,

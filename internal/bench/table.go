@@ -87,7 +87,7 @@ func (r Report) sizes() []string {
 	o := r.Options
 	return []string{
 		fmt.Sprintf("Runs: %d alternating; each append %s after %s of warming up; the median counts.", o.Runs, o.Window, o.Warmup),
-		fmt.Sprintf("Logs: %s events read and rebuilt from; growth from %s to %s events; a replay under load of %s and %s events.",
-			count(o.Read), count(o.Small), count(o.Events), count(o.Replay/10), count(o.Replay)),
+		fmt.Sprintf("Logs: %s events read, %s rebuilt from; growth from %s to %s events; a replay under load of %s and %s events.",
+			count(o.Read), count(o.Rebuild), count(o.Small), count(o.Events), count(o.Replay/10), count(o.Replay)),
 	}
 }
