@@ -213,7 +213,9 @@ func (f *Folder) Close(complete bool) error {
 	if f.file != nil {
 		err = errors.Join(err, f.file.Close())
 	}
-	return errors.Join(err, f.lock.Close())
+	// Unlocked by name: a program being started elsewhere in the process holds a copy of
+	// the file until it runs, and with it the lock.
+	return errors.Join(err, syscall.Flock(int(f.lock.Fd()), syscall.LOCK_UN), f.lock.Close())
 }
 
 // counter counts what passes through it.
