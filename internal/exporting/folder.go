@@ -213,8 +213,8 @@ func (f *Folder) Close(complete bool) error {
 	if f.file != nil {
 		err = errors.Join(err, f.file.Close())
 	}
-	// Unlocked by name: a program being started elsewhere in the process holds a copy of
-	// the file until it runs, and with it the lock.
+	// Closing alone may come too late: a program being started elsewhere in the process
+	// holds a copy of the file until it runs, and with it the lock.
 	return errors.Join(err, syscall.Flock(int(f.lock.Fd()), syscall.LOCK_UN), f.lock.Close())
 }
 

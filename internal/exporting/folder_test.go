@@ -2,10 +2,13 @@ package exporting_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -182,5 +185,24 @@ func TestAnEmptyExportHasFiles(t *testing.T) {
 				t.Errorf("%v, %v", heads, rows)
 			}
 		}
+	}
+}
+
+func TestAFolderIsFreeOnceItIsClosed(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	var starting sync.WaitGroup
+	for range 4 { // each holds copies of all open files for a moment
+		starting.Go(func() {
+			for ctx.Err() == nil {
+				_ = exec.CommandContext(ctx, "true").Run()
+			}
+		})
+	}
+	defer starting.Wait()
+	defer stop()
+	dir := t.TempDir()
+	for range 100 {
+		closed(t, opened(t, dir, exporting.CSV), true)
 	}
 }
