@@ -88,3 +88,19 @@ func (l *leader) makeIndexes(ctx context.Context) error {
 	}
 	return err
 }
+
+// analyze has Postgres look at the tables of a schema, so that it plans at once how
+// to read them. It looks at so many rows of a table at most, however many there are,
+// and leaves a table to whoever is at it already.
+func analyze(ctx context.Context, conn *pgx.Conn, schema string) error {
+	rows, _ := conn.Query(ctx, `
+		SELECT 'ANALYZE (SKIP_LOCKED) ' || oid::regclass FROM pg_class
+		WHERE relnamespace = to_regnamespace($1) AND relkind IN ('r', 'p')`, ident(schema)) // CollectRows returns the error
+	statements, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	for _, statement := range statements {
+		if err == nil {
+			_, err = conn.Exec(ctx, statement)
+		}
+	}
+	return err
+}

@@ -31,6 +31,8 @@ func TestRebuildingBesideTheLiveTables(t *testing.T) {
 	count, last := stopLoad()
 	w.wait(r, "m", last)
 	w.checkSum(count)
+	w.until("the planner knows the new tables", `
+		SELECT count(*) > 0 FROM pg_stats s JOIN runner.builds b ON b.schema = s.schemaname AND b.state = 'live'`)
 	// One build is kept to go back to.
 	if got := query[string](w, `SELECT string_agg(state, ' ' ORDER BY id) FROM runner.builds`); got != "retired live" {
 		t.Errorf("builds: %s", got)

@@ -82,7 +82,10 @@ func (l *leader) cutOver(ctx context.Context) error {
 	l.runner.metrics.filled(l.build)
 	l.log.InfoContext(ctx, "rebuilt tables are live", "schema", l.build.schema, "position", l.at.position)
 	l.arrive(l.at)
-	return l.dropOld(ctx)
+	if err := l.dropOld(ctx); err != nil {
+		return err
+	}
+	return analyze(ctx, l.conn, l.build.schema)
 }
 
 // again tells whether the cut-over is to be tried again, and remembers why.

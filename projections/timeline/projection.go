@@ -27,7 +27,7 @@ type Projection struct{}
 func (Projection) Name() string { return "timeline" }
 
 // Version implements runner.Projection.
-func (Projection) Version() int { return 2 }
+func (Projection) Version() int { return 3 }
 
 // Schema implements runner.Projection.
 func (Projection) Schema() string { return schema }

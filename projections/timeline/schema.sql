@@ -26,7 +26,15 @@ CREATE TABLE timeline (
 -- customer are then sorted. Nothing is put in twice, because the checkpoint moves
 -- with the rows. What the portal did by itself, such as imports, is not looked for
 -- by actor.
-CREATE INDEX timeline_in_order ON timeline (business_id, occurred_at);
+CREATE INDEX timeline_in_order ON timeline (hashtext(business_id), occurred_at);
 CREATE INDEX timeline_of_record ON timeline (record_id);
 CREATE INDEX timeline_of_customer ON timeline (customer_id) WHERE customer_id <> '';
 CREATE INDEX timeline_of_actor ON timeline (actor_id, occurred_at) WHERE actor_kind <> 'system';
+
+-- Among the entries of a business its id is always the same, which makes an index of
+-- it large and slow to sort; the hash is four bytes (decision 0025). Readers are told
+-- apart by the id, as in every table, and found by the hash. That one follows from the
+-- other is for the planner, which would multiply their odds.
+CREATE POLICY business_hash ON timeline AS RESTRICTIVE FOR SELECT TO portal_reader
+    USING (hashtext(business_id) = hashtext(current_setting('portal.business', true)));
+CREATE STATISTICS timeline_business (dependencies) ON business_id, (hashtext(business_id)) FROM timeline;
