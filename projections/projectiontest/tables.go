@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"portal.example/eventstore"
+	"portal.example/internal/database"
 	"portal.example/internal/postgres"
 )
 
@@ -28,6 +29,9 @@ func Connect(t testing.TB, p Projection) *pgx.Conn {
 			return err
 		}
 		defer conn.Close(ctx)
+		if err := database.EnsureRole(ctx, conn, database.ReaderRole); err != nil { // policies may name it
+			return err
+		}
 		_, err = conn.Exec(ctx, p.Schema())
 		return err
 	})
