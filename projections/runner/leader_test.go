@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -215,6 +216,38 @@ func TestASilentLeaderLosesItsLock(t *testing.T) {
 	w.wait(r, "m", w.append("acme", "meter-1", Read{1}))
 	if took := time.Since(began); took > 3*cutOffAfter {
 		t.Errorf("taking over took %s", took)
+	}
+}
+
+// rowsNever come, until it is let go.
+type rowsNever chan struct{}
+
+func (r rowsNever) Read([]byte) (int, error) {
+	<-r
+	return 0, io.EOF
+}
+
+// Nothing that Postgres limits ends a leader that hangs while it copies rows.
+func TestALeaderThatHangsInACopyLosesItsLock(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.runner(&meters{name: "m"})
+	b := must(buildsOf(w.ctx, w.pool, r.cfg.Projections[0]))(t)[0]
+	worker := newWorker(r, b)
+	hanging := must(worker.connect(w.ctx))(t)
+	if locked := must(worker.tryLock(w.ctx, hanging))(t); !locked {
+		t.Fatal("no lock")
+	}
+	rows, ended := make(rowsNever), make(chan error, 1)
+	go func() {
+		_, err := hanging.PgConn().CopyFrom(w.ctx, rows, "COPY m_sum FROM STDIN")
+		ended <- errors.Join(err, hanging.Close(w.ctx))
+	}()
+	w.run(r)
+	w.wait(r, "m", w.append("acme", "meter-1", Read{1}))
+	close(rows)
+	if err := <-ended; err == nil {
+		t.Error("the COPY came to a good end")
 	}
 }
 

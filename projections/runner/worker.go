@@ -144,6 +144,9 @@ func (w *worker) standBy(ctx context.Context, conn *pgx.Conn) error {
 		if err != nil || locked {
 			return err
 		}
+		if err := w.endHanging(ctx, conn); err != nil {
+			return err
+		}
 		if !wait.For(ctx, standByEvery) {
 			return ctx.Err()
 		}
@@ -162,4 +165,24 @@ func (w *worker) tryLock(ctx context.Context, conn *pgx.Conn) (locked bool, err 
 		return false, errGone
 	}
 	return locked, err
+}
+
+// endHanging ends the session of a leader that has begun a COPY and gives nothing. No
+// limit of Postgres's counts then, and neither does a cancel: a process that hangs
+// there would keep its lock for good.
+func (w *worker) endHanging(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, cutOffAfter)
+	defer cancel()
+	var pids []int32
+	if err := conn.QueryRow(ctx, `
+		SELECT array_agg(pid) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_locks JOIN pg_stat_activity USING (pid)
+		WHERE `+ledBy("$2::bigint")+`
+		  AND state = 'active' AND wait_event = 'ClientRead' AND query_start < clock_timestamp() - make_interval(secs => $3)`,
+		lockSpace, w.build.id, 2*cutOffAfter.Seconds()).Scan(&pids); err != nil {
+		return err
+	}
+	if len(pids) > 0 {
+		w.log.WarnContext(ctx, "ended the session of a leader that hangs", "pids", pids)
+	}
+	return nil
 }
