@@ -8,8 +8,9 @@ import (
 )
 
 // courtesy has builds that are being filled give way to requests. While there are
-// any, one build at a time reads or writes, in small bites, and rests for as long
-// as it has worked: a request then finds a processor that is free, or soon will be.
+// any, one build at a time reads or writes, in small bites, and rests for longer
+// than it has worked: a request then finds processors and a disk that are free, or
+// soon will be.
 // A machine with nothing else to do fills as fast as it can. nil gives way to
 // nobody.
 type courtesy struct {
@@ -20,7 +21,11 @@ type courtesy struct {
 const (
 	// bite is how many events make a batch meanwhile. So few are decoded by one
 	// processor, and applied within a few milliseconds.
-	bite = 250
+	bite = 100
+
+	// rest is how many times as long it rests as it has worked. That decides how many
+	// requests meet a bite at all (docs/decisions/0022).
+	rest = 5
 
 	// longestRest bounds what one slow batch costs.
 	longestRest = 250 * time.Millisecond
@@ -50,6 +55,6 @@ func (c *courtesy) work(ctx context.Context, do func() error) error {
 	defer func() { <-c.turn }()
 	began := time.Now()
 	err := do()
-	wait.For(ctx, min(time.Since(began), longestRest))
+	wait.For(ctx, min(rest*time.Since(began), longestRest))
 	return err
 }

@@ -199,18 +199,24 @@ func TestASecondLeaderIsFenced(t *testing.T) {
 	}
 }
 
+// newLocked is a world whose only build is locked by a session that does nothing.
+func newLocked(t *testing.T) (*world, *Runner, *pgx.Conn) {
+	t.Helper()
+	w := newWorld(t)
+	r := w.runner(&meters{name: "m"})
+	worker := newWorker(r, must(buildsOf(w.ctx, w.pool, r.cfg.Projections[0]))(t)[0])
+	conn := must(worker.connect(w.ctx))(t)
+	if locked := must(worker.tryLock(w.ctx, conn))(t); !locked {
+		t.Fatal("no lock")
+	}
+	return w, r, conn
+}
+
 // A leader that was cut off, or hangs, is silent: Postgres ends its session.
 func TestASilentLeaderLosesItsLock(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	r := w.runner(&meters{name: "m"})
-	b := must(buildsOf(w.ctx, w.pool, r.cfg.Projections[0]))(t)[0]
-	worker := newWorker(r, b)
-	silent := must(worker.connect(w.ctx))(t)
+	w, r, silent := newLocked(t)
 	defer silent.Close(w.ctx)
-	if locked := must(worker.tryLock(w.ctx, silent))(t); !locked {
-		t.Fatal("no lock")
-	}
 	w.run(r)
 	began := time.Now()
 	w.wait(r, "m", w.append("acme", "meter-1", Read{1}))
@@ -230,14 +236,7 @@ func (r rowsNever) Read([]byte) (int, error) {
 // Nothing that Postgres limits ends a leader that hangs while it copies rows.
 func TestALeaderThatHangsInACopyLosesItsLock(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	r := w.runner(&meters{name: "m"})
-	b := must(buildsOf(w.ctx, w.pool, r.cfg.Projections[0]))(t)[0]
-	worker := newWorker(r, b)
-	hanging := must(worker.connect(w.ctx))(t)
-	if locked := must(worker.tryLock(w.ctx, hanging))(t); !locked {
-		t.Fatal("no lock")
-	}
+	w, r, hanging := newLocked(t)
 	rows, ended := make(rowsNever), make(chan error, 1)
 	go func() {
 		_, err := hanging.PgConn().CopyFrom(w.ctx, rows, "COPY m_sum FROM STDIN")
