@@ -10,9 +10,8 @@ import (
 // courtesy has builds that are being filled give way to requests. While there are
 // any, one build at a time reads or writes, in small bites, and rests for longer
 // than it has worked: a request then finds processors and a disk that are free, or
-// soon will be.
-// A machine with nothing else to do fills as fast as it can. nil gives way to
-// nobody.
+// soon will be. A machine with nothing else to do fills as fast as it can. nil gives
+// way to nobody.
 type courtesy struct {
 	busy func() bool
 	turn chan struct{} // who works holds its one place
