@@ -75,7 +75,7 @@ type server struct {
 	logger   *slog.Logger
 	node     *node.Node // nil where the log is elsewhere
 	gate     *businesses.Gate
-	traffic  traffic
+	traffic  *traffic
 	runner   *runner.Runner
 	sweeper  *invoices.Sweeper
 	reactor  *reactions.Reactor
@@ -108,11 +108,11 @@ func startServer(ctx context.Context, cfg config, logger *slog.Logger) (*server,
 	if err != nil {
 		return nil, errors.Join(err, p.close())
 	}
-	s := &server{portal: p, logger: logger, node: n, gate: gate}
+	s := &server{portal: p, logger: logger, node: n, gate: gate, traffic: newTraffic()}
 	s.measureRoom(metrics)
 	s.runner = runner.New(runner.Config{
 		Pool: p.pool, Client: p.log, Codec: p.codec, Projections: projections(), Logger: logger, Registerer: metrics,
-		Subscribe: s.follow, Busy: s.traffic.busy, CutOverOnRequest: cfg.cutOver == cutOverOnRequest, Discover: p.sqlCatalog(logger).Discover,
+		Subscribe: s.follow, Requests: s.traffic, CutOverOnRequest: cfg.cutOver == cutOverOnRequest, Discover: p.sqlCatalog(logger).Discover,
 	})
 	s.sweeper = &invoices.Sweeper{
 		Room: p.room, Client: p.log, Logger: logger,

@@ -7,14 +7,20 @@ import (
 	"portal.example/internal/wait"
 )
 
+// Requests are those that the program serves.
+type Requests interface {
+	Busy() bool               // whether any came lately
+	Lull(ctx context.Context) // returns once none is being answered, or ctx ends
+}
+
 // courtesy has builds that are being filled give way to requests. While there are
-// any, one build at a time reads or writes, in small bites, and rests for longer
-// than it has worked: a request then finds processors and a disk that are free, or
-// soon will be. A machine with nothing else to do fills as fast as it can. nil gives
-// way to nobody.
+// any, one build at a time reads or writes, in small bites, each begun while none is
+// being answered, and rests for longer than it has worked: a request then finds
+// processors and a disk that are free, or soon will be. A machine with nothing else
+// to do fills as fast as it can. nil gives way to nobody.
 type courtesy struct {
-	busy func() bool
-	turn chan struct{} // who works holds its one place
+	requests Requests
+	turn     chan struct{} // who works holds its one place
 }
 
 const (
@@ -24,21 +30,25 @@ const (
 
 	// rest is how many times as long it rests as it has worked. That decides how many
 	// requests meet a bite at all (docs/decisions/0022).
-	rest = 5
+	rest = 8
 
 	// longestRest bounds what one slow batch costs.
 	longestRest = 250 * time.Millisecond
+
+	// longestLull bounds the wait for a lull, which never comes where requests follow
+	// closely, or one waits itself.
+	longestLull = 10 * time.Millisecond
 )
 
-func newCourtesy(busy func() bool) *courtesy {
-	if busy == nil {
+func newCourtesy(requests Requests) *courtesy {
+	if requests == nil {
 		return nil
 	}
-	return &courtesy{busy: busy, turn: make(chan struct{}, 1)}
+	return &courtesy{requests: requests, turn: make(chan struct{}, 1)}
 }
 
 // givesWay tells whether to.
-func (c *courtesy) givesWay() bool { return c != nil && c.busy() }
+func (c *courtesy) givesWay() bool { return c != nil && c.requests.Busy() }
 
 // work calls do, in turn and with a rest after it where that is called for. It
 // returns do's error, or that of a ctx which ended before it was called.
@@ -52,6 +62,9 @@ func (c *courtesy) work(ctx context.Context, do func() error) error {
 		return ctx.Err()
 	}
 	defer func() { <-c.turn }()
+	lull, over := context.WithTimeout(ctx, longestLull)
+	c.requests.Lull(lull)
+	over()
 	began := time.Now()
 	err := do()
 	wait.For(ctx, min(rest*time.Since(began), longestRest))

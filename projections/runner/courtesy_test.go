@@ -10,6 +10,15 @@ import (
 	"portal.example/eventstore"
 )
 
+// requests come while busy is set, and each Lull is counted.
+type requests struct {
+	busy  atomic.Bool
+	lulls atomic.Int64
+}
+
+func (r *requests) Busy() bool           { return r.busy.Load() }
+func (r *requests) Lull(context.Context) { r.lulls.Add(1) }
+
 // While requests are served, builds that are being filled take turns and small
 // bites; tables that are live do not wait for them.
 func TestFillingGivesWayToRequests(t *testing.T) {
@@ -32,8 +41,8 @@ func TestFillingGivesWayToRequests(t *testing.T) {
 		}}
 	}
 	r := w.runner(watched("m"), watched("n"))
-	var busy atomic.Bool
-	r.courtesy = newCourtesy(busy.Load)
+	var requests requests
+	r.courtesy = newCourtesy(&requests)
 	w.run(r)
 	var last eventstore.Position
 	for range 6 {
@@ -48,13 +57,16 @@ func TestFillingGivesWayToRequests(t *testing.T) {
 	}
 
 	filling.Store(true)
-	busy.Store(true)
+	requests.busy.Store(true)
 	m := must(r.Replay(w.ctx, "m", Options{}))(t)
 	n := must(r.Replay(w.ctx, "n", Options{}))(t)
 	w.look(r, m, "ready", ready)
 	w.look(r, n, "ready", ready)
 	if got := largest.Load(); got == 0 || got > bite {
 		t.Errorf("batches of up to %d events beside requests", got)
+	}
+	if requests.lulls.Load() == 0 {
+		t.Error("bites have not waited for requests to end")
 	}
 	filling.Store(false)
 	w.wait(r, "m", w.append("acme", "meter-1", Read{1}))

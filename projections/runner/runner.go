@@ -42,9 +42,8 @@ type Config struct {
 	// it has been filled, instead of going live by itself.
 	CutOverOnRequest bool
 
-	// Busy, where set, tells whether requests are being served, to which builds
-	// that are being filled give way.
-	Busy func() bool
+	// Requests, where set, are what builds that are being filled give way to.
+	Requests Requests
 
 	// Discover, where set, lists projections that are not part of the program.
 	// It is asked about every second, so that they can come and go.
@@ -84,7 +83,7 @@ func New(cfg Config) *Runner {
 		leads:   make(map[int64]bool),
 		live:    make(map[string]int64),
 
-		courtesy: newCourtesy(cfg.Busy),
+		courtesy: newCourtesy(cfg.Requests),
 
 		complaints: make(map[string]string),
 	}
