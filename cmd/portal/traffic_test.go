@@ -16,7 +16,7 @@ func TestALullIsWhileNoRequestIsBeingAnswered(t *testing.T) {
 		answer := make(chan struct{})
 		handler := traffic.watch(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-answer }))
 		ask := func(path string) {
-			go handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil))
+			go handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 			synctest.Wait()
 		}
 		lull := func(ctx context.Context) *bool {

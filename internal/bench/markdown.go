@@ -76,7 +76,7 @@ var notes = strings.TrimSpace(`
     go run ./internal/bench --short             # a few minutes: does everything work?
     go run ./internal/bench --only reading      # some of the rows
     go run ./internal/bench --events 10000000   # growth to ten million events
-    go run ./internal/bench --only replay --replay 10000000 --runs 1   # a replay of ten million events
+    go run ./internal/bench --only replay --replay 10000000 --runs 1 --window 40s   # a replay of ten million events
     go run ./internal/bench --json run.json --markdown docs/benchmarks.md
 
 It needs Go, PostgreSQL's server and pgbench (Debian: `+"`postgresql`"+` has both), and Node.js
